@@ -1,0 +1,37 @@
+# Everything builds .venv first, from pyproject.toml and the exact versions of constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+INSTALL := $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
+ARGS ?=
+
+.PHONY: demo test check bench docs clean
+.DEFAULT_GOAL := test
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) -e '.[mesh,video,dev]'
+	touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(INSTALL) -e '.[docs]'
+	touch $@
+
+demo: $(VENV)/.installed  ## fit the view set kept in examples/: a GLB, a turntable and metrics in out/demo
+	$(VENV)/bin/unrender fit examples/demo_views -o out/demo/object.glb --views-held-out 6
+
+test: $(VENV)/.installed  ## the whole suite; for instance make test ARGS='--slow --device cuda'
+	$(VENV)/bin/pytest $(ARGS)
+
+check: $(VENV)/.installed  ## style and types
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/pyright
+
+bench: $(VENV)/.installed  ## time the rasterisers
+	$(VENV)/bin/python benchmarks/dibr.py $(ARGS)
+
+docs: $(VENV)/.installed-docs  ## HTML in docs/_build
+	$(VENV)/bin/sphinx-build -W --keep-going -b html docs docs/_build
+
+clean:
+	rm -rf out docs/_build dist .pytest_cache .ruff_cache .hypothesis

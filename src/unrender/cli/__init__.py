@@ -1,0 +1,72 @@
+"""The command line: ``unrender render``, ``unrender info``.
+
+A command is a dataclass of options with a ``run`` method, in a file of its own; a new one is an import and
+an entry in ``COMMANDS``. Command files import torch and the rest of the package inside ``run``, so that
+``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import tyro
+
+from ..errors import InputError
+from .info import Info
+from .render import Render
+
+__all__ = ["main"]
+
+COMMANDS: dict[str, type[Any]] = {"render": Render, "info": Info}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that ``arguments`` (``sys.argv`` when None) name.
+
+    What a user can mend becomes one line on stderr; anything else is a bug and keeps its traceback.
+
+    Returns:
+        The exit code: 0, 2 for wrong input, or 130 when stopped with Ctrl-C.
+
+    Raises:
+        SystemExit: with code 2 for arguments that cannot be parsed, with 0 after ``--help``.
+    """
+    command = tyro.extras.subcommand_cli_from_dict(
+        COMMANDS,
+        prog="unrender",
+        description="Pictures of 3D meshes, and 3D meshes from pictures.",
+        args=arguments,
+        config=(tyro.conf.FlagCreatePairsOff,),
+    )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("default", UserWarning)
+            warnings.showwarning = _show_warning
+            command.run()
+    except KeyboardInterrupt:
+        return 130
+    except InputError as error:
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(f"{error.strerror}: {error.filename}" if error.filename else str(error))
+    except ImportError as error:
+        if error.name is not None:  # Python names the module it misses; our advice on extras names none
+            raise
+        return _fail(str(error))
+    return 0
+
+
+def _fail(message: str) -> int:
+    _say("error", message)
+    return 2
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    _say("warning", str(message))
+
+
+def _say(kind: str, message: str) -> None:
+    sys.stderr.write(f"unrender: {kind}: {' '.join(message.split())}\n")

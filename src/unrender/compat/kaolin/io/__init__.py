@@ -1,0 +1,5 @@
+"""Reading of meshes."""
+
+from . import materials, obj, utils
+
+__all__ = ["materials", "obj", "utils"]

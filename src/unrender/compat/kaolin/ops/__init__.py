@@ -1,0 +1,5 @@
+"""Operations on meshes."""
+
+from . import mesh
+
+__all__ = ["mesh"]

@@ -1,0 +1,5 @@
+"""Cameras and rasterisation."""
+
+from . import camera, mesh
+
+__all__ = ["camera", "mesh"]

@@ -1,0 +1,8 @@
+"""Fitting a textured mesh and its light to pictures from known cameras."""
+
+from .hull import visual_hull
+from .job import FitResult, Progress, fit
+from .metrics import view_metrics
+from .options import FitOptions
+
+__all__ = ["FitOptions", "FitResult", "Progress", "fit", "view_metrics", "visual_hull"]

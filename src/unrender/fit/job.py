@@ -1,0 +1,188 @@
+"""Fitting: from pictures of an object to its textured mesh and light."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..geometry import Mesh, icosphere, winding_number
+from ..io import Views
+from ..render import SphericalHarmonicsLight
+from .frame import to_unit_ball
+from .hull import visual_hull
+from .options import FitOptions, stages
+from .state import FitState
+from .steps import light_of, prepare_stage, run_stage, scaled_views
+
+CHECKPOINT_EVERY = 15.0  # seconds
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """What a fit reports after each step.
+
+    Attributes:
+        stage: name of the stage.
+        loss: of this step.
+        done: share of the whole work, in [0, 1].
+    """
+
+    stage: str
+    loss: float
+    done: float
+
+
+@dataclasses.dataclass(frozen=True)
+class FitResult:
+    """A fitted object, in the world of the views.
+
+    Attributes:
+        mesh: with UV texture.
+        light: spherical harmonics, or None if the texture holds the shading.
+        seconds: time that the fit took, without what a checkpoint had done already.
+    """
+
+    mesh: Mesh
+    light: SphericalHarmonicsLight | None
+    seconds: float
+
+
+def fit(
+    views: Views,
+    options: FitOptions | None = None,
+    *,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> FitResult:
+    """Fit a textured mesh and its light to pictures from known cameras, by DIB-R (Chen et al. 2019).
+
+    Silhouettes first, then colour; coarse to fine in mesh, pictures and blur, with the mesh made anew at each
+    stage (:func:`unrender.geometry.remesh`). The shape starts from the visual hull of the masks.
+
+    Args:
+        views: at least two, from different sides, with masks.
+        options: the settings.
+        checkpoint: file to save the state in every 15 seconds and after each stage.
+        resume: go on from ``checkpoint``; the result is the same as without the interruption.
+        progress: called after each step.
+
+    Returns:
+        The mesh, its light and the time taken.
+
+    Raises:
+        InputError: the views cannot be fitted; the message says why and what to do.
+        ImportError: a package of the extra ``mesh`` is missing.
+    """
+    start = time.monotonic()
+    options = FitOptions() if options is None else options
+    check_views(views)
+    centre, radius = views.bounds()
+    unit = to_unit_ball(views, centre, radius)
+    plan = stages(options)
+    fingerprint: dict[str, Any] = {
+        "options": dataclasses.asdict(options),
+        "views": list(views.names),
+        "size": [views.width, views.height],
+    }
+    if resume:
+        if checkpoint is None or not checkpoint.is_file():
+            raise InputError(f"no checkpoint to resume from at {checkpoint}; leave --resume out to start anew")
+        state = FitState.load(checkpoint, fingerprint)
+    else:
+        state = _initial_state(unit, options)
+
+    work = [stage.steps * stage.views for stage in plan]
+    saved = time.monotonic()
+    for number in range(state.stage, len(plan)):
+        stage = plan[number]
+        staged = scaled_views(unit, stage.picture_size)
+        if state.step == 0:
+            prepare_stage(state, stage, staged, options)
+
+        def after_step(loss: float, number: int = number) -> None:
+            nonlocal saved
+            stage = plan[number]
+            if progress is not None:
+                done = sum(work[:number]) + work[number] * state.step / stage.steps
+                progress(Progress(stage.name, loss, done / sum(work)))
+            if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_EVERY:
+                state.save(checkpoint, fingerprint)
+                saved = time.monotonic()
+
+        run_stage(state, stage, staged, options, after_step)
+        state.stage, state.step, state.optimizers = number + 1, 0, {}
+        if checkpoint is not None:
+            state.save(checkpoint, fingerprint)
+
+    mesh = state.mesh().detach()
+    mesh = mesh.replace(vertices=mesh.vertices * radius + centre)
+    return FitResult(mesh, light_of(state), time.monotonic() - start)
+
+
+def check_views(views: Views) -> None:
+    """Refuse views that cannot be fitted, before any work is done.
+
+    Raises:
+        InputError: fewer than two views, an empty or full mask, or numbers that are not finite.
+    """
+    if len(views) < 2:
+        raise InputError(
+            f"fit needs at least 2 views from different sides, got {len(views)}: "
+            "one picture does not say how deep the object is"
+        )
+    if len(views) < 6:
+        warnings.warn(
+            f"only {len(views)} views: sides that no view shows are guessed; 12 or more all around are better",
+            UserWarning,
+            stacklevel=3,
+        )
+    for name, values in (
+        ("pictures", views.pictures),
+        ("masks", views.masks),
+        ("camera poses", views.cameras.world_to_camera),
+        ("intrinsics", views.cameras.intrinsics),
+    ):
+        broken = ~torch.isfinite(values).flatten(1).all(1)
+        if bool(broken.any()):
+            raise InputError(f"{name} must be finite, got NaN or infinity in {_named(views, broken)}")
+    covered = (views.masks > 0.5).flatten(1)
+    if bool((~covered).all(1).any()):
+        empty = _named(views, (~covered).all(1))
+        raise InputError(f"masks must not be empty, got no object in {empty}; remove these views or mend the masks")
+    if bool(covered.all(1).any()):
+        full = _named(views, covered.all(1))
+        raise InputError(
+            f"masks must leave some background, got none in {full}; the pictures need masks or an alpha channel"
+        )
+
+
+def _initial_state(unit: Views, options: FitOptions) -> FitState:
+    if options.template == "sphere":
+        sphere = icosphere(3, radius=0.5).to(unit.pictures.device)
+        _require_outside(unit, torch.linalg.vector_norm(unit.cameras.center, dim=-1) < 0.5)
+        return FitState(sphere.vertices.to(unit.pictures.dtype), sphere.faces)
+    hull = visual_hull(scaled_views(unit, 256))
+    _require_outside(unit, winding_number(unit.cameras.center, hull.vertices, hull.faces) > 0.5)
+    return FitState(hull.vertices, hull.faces)
+
+
+def _require_outside(views: Views, inside: Tensor) -> None:
+    if bool(inside.any()):
+        raise InputError(
+            f"cameras must stand outside the object, got {_named(views, inside)} inside it; "
+            "check the cameras' convention (world-to-camera or camera-to-world?) and scale"
+        )
+
+
+def _named(views: Views, which: Tensor) -> str:
+    names = [views.names[i] for i in which.nonzero().flatten().tolist()]
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -1,0 +1,83 @@
+"""What a fit can be told, and the stages it goes through."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from ..errors import InputError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """Settings of :func:`unrender.fit.fit`; the defaults are meant to work on any object.
+
+    Attributes:
+        template: where the shape starts: the visual hull of the masks, or a sphere (which keeps its topology).
+        renderer: the differentiable renderer.
+        max_faces: faces of the finished mesh.
+        texture_size: side of the texture [texels].
+        light: also fit light (spherical harmonics of degree 2), or let the texture hold the shading.
+        picture_size: larger pictures are fitted at this many pixels on their longer side.
+        effort: multiplies the number of steps.
+        seed: of the order in which views are drawn.
+    """
+
+    template: Literal["hull", "sphere"] = "hull"
+    renderer: Literal["dibr"] = "dibr"
+    max_faces: int = 8000
+    texture_size: int = 512
+    light: bool = True
+    picture_size: int = 512
+    effort: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("max_faces", 100), ("texture_size", 16), ("picture_size", 16)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if not self.effort > 0:
+            raise InputError(f"effort must be positive, got {self.effort}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One stretch of the optimisation; coarse ones come first.
+
+    Attributes:
+        name: what to call it.
+        picture_size: most pixels on the longer side of the pictures.
+        faces: remesh to about this many faces before it; None keeps the mesh.
+        blur: width of the soft silhouette [pixels].
+        lr: length of the first steps [pixels]; it falls to a fifth.
+        steps: how many.
+        views: pictures a step.
+        texture: fit texture and light too.
+    """
+
+    name: str
+    picture_size: int
+    faces: int | None
+    blur: float
+    lr: float
+    steps: int
+    views: int
+    texture: bool = False
+
+
+def stages(options: FitOptions) -> list[Stage]:
+    """Silhouettes first, then colour; coarse to fine in mesh, pictures and blur."""
+    size, faces = options.picture_size, options.max_faces
+
+    def steps(count: int) -> int:
+        return max(1, round(count * options.effort))
+
+    plan = [
+        Stage("shape 1/3", min(size, 128), min(faces, 1500), 1.0, 0.15, steps(120), 8),
+        Stage("shape 2/3", min(size, 256), min(faces, 4000), 0.7, 0.1, steps(160), 8),
+        Stage("shape 3/3", min(size, 256), faces, 0.5, 0.06, steps(160), 8),
+        Stage("texture", size, None, 0.5, 0.04, steps(300), 4, texture=True),
+    ]
+    if options.template == "sphere":
+        plan.insert(0, Stage("from sphere", min(size, 64), 1280, 3.0, 0.4, steps(250), 8))
+    return plan

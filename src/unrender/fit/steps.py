@@ -1,0 +1,151 @@
+"""The optimisation: one stage of a fit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..geometry import (
+    EdgeTopology,
+    Mesh,
+    face_areas,
+    laplacian_loss,
+    normal_consistency_loss,
+    remesh,
+)
+from ..io import Views, unwrap
+from ..render import DIBR, SphericalHarmonicsLight, render
+from .appearance import colour_loss, light_unevenness, project_pictures, texture_roughness, white_light
+from .frame import pixel_footprint
+from .options import FitOptions, Stage
+from .smooth import SmoothAdam
+from .state import FitState
+from .targets import SoftTargets
+
+CALIBRATE_EVERY = 10
+_BENDING = 0.01
+_LAPLACIAN = 0.001
+_COLOUR = 1.0
+_ROUGHNESS = 0.02
+_UNEVENNESS = 0.01
+
+
+def scaled_views(views: Views, picture_size: int) -> Views:
+    """The views with at most ``picture_size`` pixels on the longer side."""
+    scale = picture_size / max(views.width, views.height)
+    if scale >= 1:
+        return views
+    return views.resized(max(1, round(views.width * scale)), max(1, round(views.height * scale)))
+
+
+def prepare_stage(state: FitState, stage: Stage, views: Views, options: FitOptions) -> None:
+    """Give the state the mesh and texture that the stage starts with."""
+    footprint = pixel_footprint(views.cameras)
+    if stage.faces is not None:
+        edge = edge_for(state.vertices, state.faces, stage.faces, footprint)
+        state.vertices, state.faces = remesh(state.vertices, state.faces, edge)
+    if stage.texture:
+        unwrapped = unwrap(Mesh(state.vertices, state.faces), resolution=options.texture_size)
+        state.uvs, state.uv_faces = unwrapped.uvs, unwrapped.uv_faces
+        state.texture = project_pictures(unwrapped, views, options.texture_size)
+        state.light = white_light(state.vertices) if options.light else None
+
+
+def edge_for(vertices: Tensor, faces: Tensor, count: int, footprint: float) -> float:
+    """Edge length of a mesh of ``count`` equilateral faces with this area, but not far below a pixel."""
+    area = float(face_areas(vertices, faces).sum())
+    return max(math.sqrt(4 * area / (math.sqrt(3) * count)), 0.7 * footprint)
+
+
+def run_stage(
+    state: FitState, stage: Stage, views: Views, options: FitOptions, after_step: Callable[[float], None]
+) -> None:
+    """Optimise from ``state.step`` to the end of the stage, calling back after each step with the loss.
+
+    Raises:
+        InputError: the loss stops being finite.
+    """
+    footprint = pixel_footprint(views.cameras)
+    topology = EdgeTopology.from_faces(state.faces, state.vertices.shape[0])
+    state.vertices = state.vertices.detach().requires_grad_()
+    shape = SmoothAdam(state.vertices, state.faces, lr=0, smoothness=10.0)
+    look = _appearance_optimizer(state)
+    if state.step:
+        shape.load(state.optimizers["shape"])
+        if look is not None:
+            look.load_state_dict(state.optimizers["look"])
+    targets = SoftTargets(views.masks, stage.blur)
+    targets.faces = state.blur_faces if state.step else 0.0
+    edge = edge_for(state.vertices.detach(), state.faces, state.faces.shape[0], 0.0)
+    random = torch.Generator()
+    if state.random is not None:
+        random.set_state(state.random)
+    else:
+        random.manual_seed(options.seed)
+    renderer = DIBR(blur=stage.blur)
+
+    for step in range(state.step, stage.steps):
+        chosen = torch.randperm(len(views), generator=random)[: stage.views]
+        picture = render(state.mesh(), views.cameras[chosen], state.lights(), renderer=renderer)
+        alpha = picture.alpha
+        if step % CALIBRATE_EVERY == 0:
+            targets.calibrate(alpha[:4], picture.mask[:4])
+        target = targets[chosen]
+        area = (views.masks[chosen] > 0.5).sum((1, 2))
+        loss = ((alpha - target).square().sum((1, 2)) / area).mean()
+        loss = loss + _BENDING * normal_consistency_loss(state.vertices, topology)
+        loss = loss + _LAPLACIAN * laplacian_loss(state.vertices, topology) / edge**2
+        if state.texture is not None:
+            colour = colour_loss(picture.rgb, picture.mask, views.pictures[chosen], views.masks[chosen])
+            loss = loss + _COLOUR * colour + _ROUGHNESS * texture_roughness(state.texture)
+            if state.light is not None:
+                loss = loss + _UNEVENNESS * light_unevenness(state.light)
+        if not bool(torch.isfinite(loss)):
+            raise InputError(
+                f"the loss is {float(loss)} in stage {stage.name!r}, step {step}: "
+                "check pictures and cameras for values that are not finite"
+            )
+        loss.backward()
+        fade = 1 - 0.8 * step / stage.steps
+        shape.lr = stage.lr * footprint * fade
+        shape.step()
+        if look is not None:
+            _step_appearance(look, state, fade)
+        state.step = step + 1
+        state.blur_faces, state.random = targets.faces, random.get_state()
+        state.optimizers = {"shape": shape.state()} | ({"look": look.state_dict()} if look else {})
+        after_step(loss.item())
+
+    state.vertices = state.vertices.detach()
+    state.texture = None if state.texture is None else state.texture.detach()
+    state.light = None if state.light is None else state.light.detach()
+
+
+def _appearance_optimizer(state: FitState) -> torch.optim.Adam | None:
+    if state.texture is None:
+        return None
+    state.texture = state.texture.detach().requires_grad_()
+    groups = [{"params": [state.texture], "peak": 0.01}]
+    if state.light is not None:
+        state.light = state.light.detach().requires_grad_()
+        groups.append({"params": [state.light], "peak": 0.02})
+    return torch.optim.Adam(groups, betas=(0.9, 0.99))
+
+
+def _step_appearance(look: torch.optim.Adam, state: FitState, fade: float) -> None:
+    for group in look.param_groups:
+        group["lr"] = group["peak"] * fade
+    look.step()
+    look.zero_grad()
+    assert state.texture is not None
+    with torch.no_grad():
+        state.texture.clamp_(0, 1)
+
+
+def light_of(state: FitState) -> SphericalHarmonicsLight | None:
+    """The fitted light, cut off from the graph."""
+    return None if state.light is None else SphericalHarmonicsLight(state.light.detach())

@@ -1,0 +1,81 @@
+"""From mesh, camera and light to a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..geometry import Mesh, PackedMeshes
+from .camera import Camera
+from .light import Light
+from .picture import Picture
+from .raster.dibr import DIBR
+from .scene import prepare
+from .shade import Phong
+from .texture import Filter, Wrap
+
+
+def render(
+    mesh: Mesh | PackedMeshes,
+    camera: Camera,
+    light: Light | Sequence[Light] | None = None,
+    *,
+    renderer: DIBR | None = None,
+    background: float | Sequence[float] | Tensor = 0.0,
+    material: Phong | None = None,
+    flat: bool = False,
+    double_sided: bool = True,
+    texture_filter: Filter = "bilinear",
+    texture_wrap: Wrap = "wrap",
+) -> Picture:
+    """Render meshes, differentiably in all that goes in.
+
+    One mesh under N cameras: ``mesh`` without and ``camera`` with batch dimension (N,). M meshes under N
+    cameras: batch dimensions (M, 1) and (N,). Meshes of different topology: :class:`PackedMeshes`, M of
+    them under cameras without batch dimensions, with (M,), or with (N, 1) for all pairs. Geometry and
+    textures are shared, not copied. Several meshes in one scene: :func:`unrender.geometry.merge`.
+
+    Args:
+        mesh: what to draw.
+        camera: from where, and how large the picture is.
+        light: one light or several, which add up; None shows the surface's own colours.
+        renderer: how to draw; ``DIBR()`` when None.
+        background: colour behind the mesh: a number, C numbers, or pictures of shape (..., H, W, C).
+        material: how the surface answers light; matt when None.
+        flat: shade with face normals instead of interpolated vertex normals.
+        double_sided: turn normals of faces seen from behind towards the camera.
+        texture_filter: ``"bilinear"``, ``"trilinear"`` (mipmaps) or ``"nearest"`` (no vertex gradient).
+        texture_wrap: ``"wrap"``, ``"clamp"`` or ``"mirror"`` beyond the texture's border.
+
+    Returns:
+        The picture, whose parts are computed when they are read.
+
+    Raises:
+        InputError: shapes, dtypes or devices do not fit.
+
+    Example:
+        >>> from unrender import Camera, icosphere, render
+        >>> camera = Camera.orbit(3.0, 20.0, [0.0, 90.0], fov_y=40.0, width=64, height=48)
+        >>> render(icosphere(), camera).rgb.shape
+        torch.Size([2, 48, 64, 3])
+    """
+    behind = torch.as_tensor(background, dtype=mesh.dtype, device=mesh.device)
+    if behind.ndim > 1 and tuple(behind.shape[-3:-1]) != (camera.height, camera.width):
+        raise InputError(
+            f"a background picture must have shape (..., {camera.height}, {camera.width}, C), "
+            f"got {tuple(behind.shape)}"
+        )
+    return Picture(
+        prepare(mesh, camera),
+        DIBR() if renderer is None else renderer,
+        light=light,
+        material=Phong() if material is None else material,
+        background=behind,
+        flat=flat,
+        double_sided=double_sided,
+        texture_filter=texture_filter,
+        texture_wrap=texture_wrap,
+    )

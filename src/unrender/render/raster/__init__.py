@@ -1,0 +1,1 @@
+"""Rasterization: from screen triangles to pixels, with gradients back."""

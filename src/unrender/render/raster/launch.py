@@ -1,0 +1,65 @@
+"""Launches Warp kernels on torch tensors: CPU threads, or torch's current CUDA stream.
+
+Warp runs a CPU launch on one thread but releases the GIL while it does, so a launch is cut into chunks
+over a thread pool. Kernels therefore take the chunk's first index as their first argument, and gather:
+no two threads write the same place (Warp's CPU atomics are not atomic).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import torch
+import warp as wp
+
+wp.config.log_level = wp.LOG_ERROR  # no banner; a machine without CUDA is not worth a warning
+wp.init()
+
+_pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
+
+
+def _pool(workers: int) -> ThreadPoolExecutor:
+    key = (os.getpid(), workers)  # a forked child must not use its parent's threads
+    if key not in _pools:
+        _pools[key] = ThreadPoolExecutor(workers, thread_name_prefix="unrender")
+    return _pools[key]
+
+
+def as_warp(tensor: torch.Tensor, dtype: Any) -> Any:
+    """A zero-copy view of a contiguous tensor as a kernel argument."""
+    return wp.from_torch(tensor.detach(), dtype=dtype, return_ctype=True)
+
+
+def launch(kernel: Any, count: int, inputs: Sequence[Any], device: torch.device, *, grain: int) -> None:
+    """Run ``kernel(first, *inputs)`` for ``count`` indices.
+
+    Args:
+        kernel: a Warp kernel whose index is ``first + wp.tid()``.
+        count: number of indices.
+        inputs: the kernel's other arguments, from :func:`as_warp` or plain values.
+        device: where the tensors are.
+        grain: least number of indices worth a thread of their own on the CPU.
+    """
+    if count == 0:
+        return
+    if device.type == "cuda":
+        stream = wp.stream_from_torch(torch.cuda.current_stream(device))
+        wp.launch(kernel, dim=count, inputs=[0, *inputs], device=stream.device, stream=stream)
+        return
+    workers = torch.get_num_threads()
+    chunks = min(4 * workers, count // grain) if workers > 1 else 1
+    if chunks <= 1:
+        wp.launch(kernel, dim=count, inputs=[0, *inputs], device="cpu")
+        return
+    kernel.module.load("cpu")  # once, before several threads would ask for it
+    bounds = [count * i // chunks for i in range(chunks + 1)]
+
+    def run(first: int, last: int) -> None:
+        wp.launch(kernel, dim=last - first, inputs=[first, *inputs], device="cpu")
+
+    futures = [_pool(workers).submit(run, a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+    for future in futures:
+        future.result()
