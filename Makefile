@@ -17,7 +17,7 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 	touch $@
 
 demo: $(VENV)/.installed  ## fit the view set kept in examples/: a GLB, a turntable and metrics in out/demo
-	$(VENV)/bin/unrender fit examples/demo_views -o out/demo/object.glb --views-held-out 6
+	$(VENV)/bin/unrender fit examples/demo_views -o out/demo/object.glb --views-held-out 5
 
 test: $(VENV)/.installed  ## the whole suite; for instance make test ARGS='--slow --device cuda'
 	$(VENV)/bin/pytest $(ARGS)

@@ -27,6 +27,7 @@ from .state import FitState
 from .targets import SoftTargets
 
 CALIBRATE_EVERY = 10
+_LEAST_SIZE = 128
 _BENDING = 0.01
 _LAPLACIAN = 0.001
 _COLOUR = 1.0
@@ -35,9 +36,13 @@ _UNEVENNESS = 0.01
 
 
 def scaled_views(views: Views, picture_size: int) -> Views:
-    """The views with at most ``picture_size`` pixels on the longer side."""
-    scale = picture_size / max(views.width, views.height)
-    if scale >= 1:
+    """The views with at most ``picture_size`` pixels on the longer side, and at least 128.
+
+    Small pictures are enlarged because the grey rims of their masks say where in a pixel the edge runs.
+    """
+    longer = max(views.width, views.height)
+    scale = max(_LEAST_SIZE, picture_size) / longer if longer > picture_size else max(1, -(-_LEAST_SIZE // longer))
+    if scale == 1:
         return views
     return views.resized(max(1, round(views.width * scale)), max(1, round(views.height * scale)))
 

@@ -118,9 +118,11 @@ class Views:
         return self[rest], self[aside]
 
     def resized(self, width: int, height: int) -> Views:
-        """The views with pictures of another size, each new pixel the mean of those under it."""
+        """The views with pictures of another size: averaged when smaller, blended linearly when larger."""
         planes = torch.cat([self.pictures, self.masks[..., None]], -1).permute(0, 3, 1, 2)
-        planes = torch.nn.functional.interpolate(planes, (height, width), mode="area").permute(0, 2, 3, 1)
+        mode = "bilinear" if width > self.width or height > self.height else "area"
+        planes = torch.nn.functional.interpolate(planes, (height, width), mode=mode).permute(0, 2, 3, 1)
+        planes = planes.clamp(0, 1)  # rounding
         return Views(planes[..., :3], planes[..., 3], self.cameras.resized(width, height), self.names)
 
     def bounds(self) -> tuple[Tensor, float]:

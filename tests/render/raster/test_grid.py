@@ -3,8 +3,8 @@ import math
 
 import pytest
 import torch
+from soups import Soup
 
-from conftest import Soup
 from unrender.errors import InputError
 from unrender.render.raster.grid import (
     Grid,

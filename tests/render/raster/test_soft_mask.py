@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
+from soups import Soup, make_soup, mix, nasty_triangles
 
-from conftest import Soup, make_soup, mix, nasty_triangles
 from unrender.errors import InputError
 from unrender.render.raster.dibr import soft_mask
 from unrender.render.raster.grid import Grid

@@ -8,6 +8,7 @@ no two threads write the same place (Warp's CPU atomics are not atomic).
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,8 +16,30 @@ from typing import Any
 import torch
 import warp as wp
 
-wp.config.log_level = wp.LOG_ERROR  # no banner; a machine without CUDA is not worth a warning
-wp.init()
+_NO_DRIVER = b"Could not find or load the NVIDIA CUDA driver"
+
+
+def _start_warp() -> None:
+    """Start Warp without its line about a missing driver, which native code writes whatever wp.config says."""
+    wp.config.log_level = wp.LOG_WARNING  # no banner
+    if torch.cuda.is_available():  # then that line would be news
+        wp.init()
+        return
+    with tempfile.TemporaryFile() as caught:
+        stderr = os.dup(2)
+        os.dup2(caught.fileno(), 2)
+        try:
+            wp.init()
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            caught.seek(0)
+            for line in caught:
+                if _NO_DRIVER not in line:
+                    os.write(2, line)
+
+
+_start_warp()
 
 _pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
 

@@ -149,26 +149,64 @@ class Nearest:
 
 
 @wp.func
-def nearest_on_boundary(t: wp.mat33, x: float, y: float) -> Nearest:
+def _inverse_square(ux: float, uy: float) -> float:
+    square = ux * ux + uy * uy
+    return wp.where(square > 0.0, 1.0 / square, 0.0)
+
+
+@wp.func
+def inverse_squared_lengths(t: wp.mat33) -> wp.vec3:
+    """1 / squared length of the edges 01, 12, 20 on the screen; 0 for an edge without length."""
+    return wp.vec3(
+        _inverse_square(t[1, 0] - t[0, 0], t[1, 1] - t[0, 1]),
+        _inverse_square(t[2, 0] - t[1, 0], t[2, 1] - t[1, 1]),
+        _inverse_square(t[0, 0] - t[2, 0], t[0, 1] - t[2, 1]),
+    )
+
+
+@wp.func
+def _along(ux: float, uy: float, vx: float, vy: float, inverse: float) -> float:
+    return wp.min(wp.max((ux * vx + uy * vy) * inverse, 0.0), 1.0)
+
+
+@wp.func
+def nearest_on_boundary(t: wp.mat33, inverse: wp.vec3, x: float, y: float) -> Nearest:
+    """``inverse`` comes from :func:`inverse_squared_lengths`; written out because Warp does not unroll it."""
+    x0 = t[0, 0]
+    y0 = t[0, 1]
+    x1 = t[1, 0]
+    y1 = t[1, 1]
+    x2 = t[2, 0]
+    y2 = t[2, 1]
+    a0 = _along(x1 - x0, y1 - y0, x - x0, y - y0, inverse[0])
+    a1 = _along(x2 - x1, y2 - y1, x - x1, y - y1, inverse[1])
+    a2 = _along(x0 - x2, y0 - y2, x - x2, y - y2, inverse[2])
+    dx0 = x - x0 - a0 * (x1 - x0)
+    dy0 = y - y0 - a0 * (y1 - y0)
+    dx1 = x - x1 - a1 * (x2 - x1)
+    dy1 = y - y1 - a1 * (y2 - y1)
+    dx2 = x - x2 - a2 * (x0 - x2)
+    dy2 = y - y2 - a2 * (y0 - y2)
+    s0 = dx0 * dx0 + dy0 * dy0
+    s1 = dx1 * dx1 + dy1 * dy1
+    s2 = dx2 * dx2 + dy2 * dy2
     best = Nearest()
-    best.square = float(1.0e38)
-    for k in range(3):
-        j = (k + 1) % 3
-        ux = t[j, 0] - t[k, 0]
-        uy = t[j, 1] - t[k, 1]
-        vx = x - t[k, 0]
-        vy = y - t[k, 1]
-        length = ux * ux + uy * uy
-        along = float(0.0)
-        if length > 0.0:
-            along = wp.clamp((ux * vx + uy * vy) / length, 0.0, 1.0)
-        dx = vx - along * ux
-        dy = vy - along * uy
-        square = dx * dx + dy * dy
-        if square < best.square:
-            best.square = square
-            best.edge = k
-            best.along = along
-            best.dx = dx
-            best.dy = dy
+    if s0 <= s1 and s0 <= s2:
+        best.square = s0
+        best.edge = 0
+        best.along = a0
+        best.dx = dx0
+        best.dy = dy0
+    elif s1 <= s2:
+        best.square = s1
+        best.edge = 1
+        best.along = a1
+        best.dx = dx1
+        best.dy = dy1
+    else:
+        best.square = s2
+        best.edge = 2
+        best.along = a2
+        best.dx = dx2
+        best.dy = dy2
     return best

@@ -6,6 +6,7 @@ from ..triangle import (
     Screen,
     box_high,
     box_low,
+    inverse_squared_lengths,
     nearest_on_boundary,
     pixel_x,
     pixel_y,
@@ -45,6 +46,7 @@ def soft_mask(
     for entry in range(starts[cell], starts[cell + 1]):
         i = listed[entry]
         t = triangles[i]
+        inverse = inverse_squared_lengths(t)
         low = box_low(t) - margin
         high = box_high(t) + margin
         part = shrink(screen, w, low, high)
@@ -60,7 +62,7 @@ def soft_mask(
                                     continue
                                 seen[w.image, r, c] = seen[w.image, r, c] + 1
                                 last[w.image, r, c] = i
-                            near = nearest_on_boundary(t, x, y)
+                            near = nearest_on_boundary(t, inverse, x, y)
                             p = wp.exp(-near.square / sigma)
                             a = alpha[w.image, r, c]
                             alpha[w.image, r, c] = a + (1.0 - a) * p
@@ -86,6 +88,7 @@ def soft_mask_backward(
     pair = first + wp.tid()
     i = pair_triangle[pair]
     t = triangles[i]
+    inverse = inverse_squared_lengths(t)
     margin = wp.vec2(reach, reach)
     low = box_low(t) - margin
     high = box_high(t) + margin
@@ -101,18 +104,19 @@ def soft_mask_backward(
                         if max_faces > 0:
                             if i > last[w.image, r, c]:
                                 continue
-                        near = nearest_on_boundary(t, x, y)
+                        near = nearest_on_boundary(t, inverse, x, y)
                         p = wp.exp(-near.square / sigma)
                         others = clear[w.image, r, c] / wp.max(1.0 - p, 1.0e-12)
                         # d(alpha)/d(square) = -others p / sigma, and d(square)/d(point) = -2 (dx, dy)
                         k = grad_alpha[w.image, r, c] * others * p / sigma * 2.0
-                        start = k * (1.0 - near.along)
-                        end = k * near.along
-                        for n in range(3):
-                            if n == near.edge:
-                                total[n, 0] += start * near.dx
-                                total[n, 1] += start * near.dy
-                            if n == (near.edge + 1) % 3:
-                                total[n, 0] += end * near.dx
-                                total[n, 1] += end * near.dy
+                        gx = k * near.dx
+                        gy = k * near.dy
+                        b = near.along
+                        a = 1.0 - b
+                        if near.edge == 0:
+                            total += wp.mat33(a * gx, a * gy, 0.0, b * gx, b * gy, 0.0, 0.0, 0.0, 0.0)
+                        elif near.edge == 1:
+                            total += wp.mat33(0.0, 0.0, 0.0, a * gx, a * gy, 0.0, b * gx, b * gy, 0.0)
+                        else:
+                            total += wp.mat33(b * gx, b * gy, 0.0, 0.0, 0.0, 0.0, a * gx, a * gy, 0.0)
     grad[pair] = total

@@ -8,8 +8,8 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from ..cells import BACKWARD_CELL, FORWARD_CELL, screen_of, sum_pairs
-from ..grid import Grid, cells_of_triangles, sort_by_cell, triangles_near_background
+from ..cells import FINE, Cells, cells_with_background, pair_with_cells, sort_by_cell, sum_pairs
+from ..grid import Grid
 from ..launch import as_warp, launch
 from . import kernels
 
@@ -24,6 +24,12 @@ _library.define(
 )
 
 
+def _pairs(grid: Grid, triangles: Tensor, image_starts: Tensor, index: Tensor, reach: float) -> Cells:
+    """Pairs with the cells that have background: the silhouette needs no others."""
+    background = cells_with_background(grid, index, FINE)
+    return pair_with_cells(grid, triangles, image_starts, size=FINE, reach=reach, open_cells=background)
+
+
 def _forward(
     triangles: Tensor,
     image_starts: Tensor,
@@ -36,20 +42,17 @@ def _forward(
 ) -> tuple[Tensor, Tensor]:
     device = triangles.device
     grid = Grid(*index.shape, step_x, step_y)
-    near = triangles_near_background(grid, triangles, image_starts, index, reach)
-    size = FORWARD_CELL[device.type]
-    cells = cells_of_triangles(grid, triangles, image_starts, size=size, reach=reach, valid=near)
-    listed, starts = sort_by_cell(cells, grid.images)
-    screen, blocks = screen_of(grid, cells, device)
+    cells = _pairs(grid, triangles, image_starts, index, reach)
+    listed, starts = sort_by_cell(cells)
     alpha = triangles.new_zeros(index.shape)
     limited = tuple(index.shape) if max_faces > 0 else (1, 1, 1)
     seen = torch.zeros(limited, dtype=torch.int32, device=device)
     last = torch.full_like(seen, -1)
     launch(
         kernels.soft_mask,
-        (starts.shape[0] - 1) * blocks,
+        cells.count * cells.blocks,
         [
-            screen,
+            cells.screen,
             sigma,
             reach,
             max_faces,
@@ -82,16 +85,13 @@ def _backward(
 ) -> Tensor:
     device = triangles.device
     grid = Grid(*index.shape, step_x, step_y)
-    near = triangles_near_background(grid, triangles, image_starts, index, reach)
-    size = BACKWARD_CELL[device.type]
-    cells = cells_of_triangles(grid, triangles, image_starts, size=size, reach=reach, valid=near)
-    screen, _ = screen_of(grid, cells, device)
+    cells = _pairs(grid, triangles, image_starts, index, reach)
     pair_grad = triangles.new_empty(cells.triangle.shape[0], 3, 3)
     launch(
         kernels.soft_mask_backward,
         pair_grad.shape[0],
         [
-            screen,
+            cells.screen,
             sigma,
             reach,
             max_faces,

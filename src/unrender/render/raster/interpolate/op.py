@@ -8,8 +8,8 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from ..cells import BACKWARD_CELL, screen_of, sum_pairs, sum_rows
-from ..grid import Grid, cells_of_triangles, visible_triangles
+from ..cells import COARSE, pair_with_cells, sum_pairs, sum_rows, visible_triangles
+from ..grid import Grid
 from ..launch import as_warp, launch
 from . import kernels
 
@@ -70,16 +70,14 @@ def _backward(
         grain=4096,
     )
     grid = Grid(*index.shape, step_x, step_y)
-    size = BACKWARD_CELL[device.type]
     visible = visible_triangles(index, triangles.shape[0])
-    cells = cells_of_triangles(grid, triangles, image_starts, size=size, valid=visible)
-    screen, _ = screen_of(grid, cells, device)
+    cells = pair_with_cells(grid, triangles, image_starts, size=COARSE[device.type], valid=visible)
     pair_grad = corners.new_zeros(cells.triangle.shape[0], 3 * channels)
     launch(
         kernels.interpolate_backward_corners,
         pair_grad.shape[0],
         [
-            screen,
+            cells.screen,
             channels,
             as_warp(triangles, wp.mat33),
             as_warp(cells.triangle, wp.int32),

@@ -8,8 +8,8 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from ..cells import BACKWARD_CELL, FORWARD_CELL, screen_of, sum_pairs
-from ..grid import Grid, cells_of_triangles, sort_by_cell, visible_triangles
+from ..cells import COARSE, FINE, pair_with_cells, sort_by_cell, sum_pairs, visible_triangles
+from ..grid import Grid
 from ..launch import as_warp, launch
 from . import kernels
 
@@ -41,15 +41,13 @@ def _forward(
     index = torch.full(shape, -1, dtype=torch.int32, device=device)
     weights = triangles.new_zeros(*shape, 3)
     depth = triangles.new_full(shape, torch.inf)
-    size = FORWARD_CELL[device.type]
-    cells = cells_of_triangles(grid, triangles, image_starts, size=size, valid=valid)
-    listed, starts = sort_by_cell(cells, grid.images)
-    screen, blocks = screen_of(grid, cells, device)
+    cells = pair_with_cells(grid, triangles, image_starts, size=FINE, valid=valid)
+    listed, starts = sort_by_cell(cells)
     launch(
         kernels.rasterize,
-        (starts.shape[0] - 1) * blocks,
+        cells.count * cells.blocks,
         [
-            screen,
+            cells.screen,
             int(perspective),
             eps,
             as_warp(triangles, wp.mat33),
@@ -78,16 +76,14 @@ def _backward(
 ) -> Tensor:
     device = triangles.device
     grid = Grid(*index.shape, step_x, step_y)
-    size = BACKWARD_CELL[device.type]
     visible = visible_triangles(index, triangles.shape[0])
-    cells = cells_of_triangles(grid, triangles, image_starts, size=size, valid=visible)
-    screen, _ = screen_of(grid, cells, device)
+    cells = pair_with_cells(grid, triangles, image_starts, size=COARSE[device.type], valid=visible)
     grad = triangles.new_empty(cells.triangle.shape[0], 3, 3)
     launch(
         kernels.rasterize_backward,
         grad.shape[0],
         [
-            screen,
+            cells.screen,
             int(perspective),
             eps,
             as_warp(triangles, wp.mat33),

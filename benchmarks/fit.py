@@ -1,0 +1,145 @@
+"""Fit known objects to rendered views and measure on views held out: ``python benchmarks/fit.py --help``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import platform
+import time
+from pathlib import Path
+
+import torch
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from unrender.fit import FitOptions, fit, view_metrics
+from unrender.geometry import Mesh
+from unrender.io import Views, contact_sheet, load_mesh, load_views, save_picture
+from unrender.render import Camera, SphericalHarmonicsLight, render
+from unrender.render.turntable import render_antialiased
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+HOME = ("chair", "sofa", "car", "lamp", "animal")
+
+
+@dataclasses.dataclass
+class Settings:
+    """Which objects, and where the results go."""
+
+    objects: tuple[str, ...] = ("airplane", "spot", *HOME)
+    """airplane, spot, or a category of home (its first val object) or CATEGORY/FILE"""
+    out: Path = Path(__file__).parent / "results" / "fit-cpu.json"
+    sheet: Path | None = None
+    """contact sheet of held-out pictures, renders and differences"""
+    options: FitOptions = dataclasses.field(default_factory=FitOptions)
+
+
+def directions(count: int, phase: float) -> torch.Tensor:
+    """Elevation and azimuth [degrees] of evenly spread views (Fibonacci sphere), shape (2, count)."""
+    i = torch.arange(count) + 0.5
+    elevation = torch.rad2deg(torch.asin(1 - 2 * i / count))
+    return torch.stack([elevation.clamp(-75, 75), (i * 137.50776 + phase) % 360])
+
+
+def rendered_views(mesh: Mesh, count: int, phase: float, size: int = 256) -> Views:
+    """Pictures of a mesh scaled to the unit ball, under a fixed spherical-harmonic light."""
+    low, high = mesh.vertices.amin(0), mesh.vertices.amax(0)
+    radius = torch.linalg.vector_norm(mesh.vertices - (low + high) / 2, dim=-1).amax()
+    mesh = mesh.replace(vertices=(mesh.vertices - (low + high) / 2) / radius)
+    elevation, azimuth = directions(count, phase)
+    cameras = Camera.orbit(3.5, elevation, azimuth, fov_y=35.0, width=size, height=size)
+    light = torch.zeros(9, 3)
+    light[0] = 2 * math.sqrt(math.pi) * 0.75
+    light[1] = torch.tensor([0.5, 0.5, 0.55])  # from above
+    light[2] = torch.tensor([0.35, 0.3, 0.25])  # from +Z
+    light[3] = torch.tensor([0.2, 0.2, 0.25])
+    light[6] = 0.1
+    with torch.no_grad():
+        pictures = torch.cat(
+            [
+                render_antialiased(mesh, cameras[i : i + 1], SphericalHarmonicsLight(light), samples=3)
+                for i in range(count)
+            ]
+        ).clamp(0, 1)
+    return Views(pictures[..., :3], pictures[..., 3], cameras, [f"{i:03d}" for i in range(count)])
+
+
+def task(name: str) -> tuple[str, Views, Views]:
+    """Training and held-out views of an object."""
+    if name == "airplane":
+        train, held_out = load_views(DATA / "airplane").split(5)
+        return name, train, held_out
+    if name == "spot":
+        path = next((DATA / "meshes" / "spot").glob("*.obj"))
+    else:
+        category, _, file = name.partition("/")
+        entries = json.loads((DATA / "home" / "manifest.json").read_text())
+        entries = [e for e in entries["val"] + entries["train"] if e["category"] == category]
+        entry = next(e for e in entries if not file or file in e["file"])
+        path, name = DATA / "home" / entry["file"], f"{entry['file']} ({entry['name']})"
+    mesh = load_mesh(path)
+    return name, rendered_views(mesh, 24, 0.0), rendered_views(mesh, 8, 61.0)
+
+
+def main(settings: Settings) -> None:
+    """Fit each object and write the table."""
+    console = Console()
+    rows, pictures = [], []
+    for wanted in settings.objects:
+        name, train, held_out = task(wanted)
+        start = time.perf_counter()
+        result = fit(train, settings.options)
+        seconds = time.perf_counter() - start
+        values = view_metrics(result.mesh, result.light, held_out)
+        row = {
+            "object": name,
+            "views": len(train),
+            "held_out": len(held_out),
+            "size": train.width,
+            "mask_iou": sum(values["mask_iou"]) / len(held_out),
+            "mask_iou_min": min(values["mask_iou"]),
+            "psnr": sum(values["psnr"]) / len(held_out),
+            "psnr_min": min(values["psnr"]),
+            "faces": result.mesh.num_faces,
+            "seconds": seconds,
+        }
+        rows.append(row)
+        console.print(row)
+        for i in range(2):
+            target = held_out.pictures[i] * held_out.masks[i, ..., None]
+            with torch.no_grad():
+                picture = render(result.mesh, held_out.cameras[i], result.light)
+            shown = [target, picture.rgb.clamp(0, 1), (target - picture.rgb).abs().clamp(0, 1)]
+            scale = max(1, 192 // target.shape[0])
+            pictures += [p.repeat_interleave(scale, 0).repeat_interleave(scale, 1) for p in shown]
+    table = Table("object", "mask IoU (min)", "PSNR [dB] (min)", "faces", "seconds")
+    for r in rows:
+        table.add_row(
+            r["object"],
+            f"{r['mask_iou']:.3f} ({r['mask_iou_min']:.3f})",
+            f"{r['psnr']:.1f} ({r['psnr_min']:.1f})",
+            str(r["faces"]),
+            f"{r['seconds']:.0f}",
+        )
+    console.print(table)
+    settings.out.parent.mkdir(parents=True, exist_ok=True)
+    machine = {
+        "processor": platform.processor() or platform.machine(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+    report = {"machine": machine, "options": dataclasses.asdict(settings.options), "rows": rows}
+    settings.out.write_text(json.dumps(report, indent=1) + "\n")
+    if settings.sheet is not None:
+        sizes = {tuple(p.shape) for p in pictures}
+        largest = max(sizes)
+        padded = [
+            torch.nn.functional.pad(p, (0, 0, 0, largest[1] - p.shape[1], 0, largest[0] - p.shape[0])) for p in pictures
+        ]
+        save_picture(contact_sheet(padded, columns=6), settings.sheet)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Settings))
