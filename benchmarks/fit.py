@@ -114,7 +114,7 @@ def main(settings: Settings) -> None:
             shown = [target, picture.rgb.clamp(0, 1), (target - picture.rgb).abs().clamp(0, 1)]
             scale = max(1, 192 // target.shape[0])
             pictures += [p.repeat_interleave(scale, 0).repeat_interleave(scale, 1) for p in shown]
-    table = Table("object", "mask IoU (min)", "PSNR [dB] (min)", "faces", "seconds")
+    table = Table("object", "mask IoU (min)", "PSNR in dB (min)", "faces", "seconds")
     for r in rows:
         table.add_row(
             r["object"],
@@ -136,7 +136,8 @@ def main(settings: Settings) -> None:
         sizes = {tuple(p.shape) for p in pictures}
         largest = max(sizes)
         padded = [
-            torch.nn.functional.pad(p, (0, 0, 0, largest[1] - p.shape[1], 0, largest[0] - p.shape[0])) for p in pictures
+            torch.nn.functional.pad(p, (0, 0, 0, largest[1] - p.shape[1], 0, largest[0] - p.shape[0]))
+            for p in pictures
         ]
         save_picture(contact_sheet(padded, columns=6), settings.sheet)
 

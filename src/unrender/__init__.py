@@ -1,0 +1,83 @@
+"""Differentiable rendering in PyTorch: pictures in, textured 3D meshes out, and back again.
+
+The names below load when they are first used, so importing the package is quick and loads neither Warp nor
+PyTorch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .errors import InputError
+    from .fit import FitOptions, fit
+    from .geometry import Mesh, PackedMeshes, icosphere
+    from .io import Views, load_mesh, load_picture, load_views, save_mesh, save_picture, save_views
+    from .render import (
+        DIBR,
+        AmbientLight,
+        Camera,
+        DirectionalLight,
+        Phong,
+        Picture,
+        PointLight,
+        SphericalHarmonicsLight,
+        render,
+    )
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "errors": ("InputError",),
+    "fit": ("FitOptions", "fit"),
+    "geometry": ("Mesh", "PackedMeshes", "icosphere"),
+    "io": ("Views", "load_mesh", "load_picture", "load_views", "save_mesh", "save_picture", "save_views"),
+    "render": (
+        "DIBR",
+        "AmbientLight",
+        "Camera",
+        "DirectionalLight",
+        "Phong",
+        "Picture",
+        "PointLight",
+        "SphericalHarmonicsLight",
+        "render",
+    ),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "DIBR",
+    "AmbientLight",
+    "Camera",
+    "DirectionalLight",
+    "FitOptions",
+    "InputError",
+    "Mesh",
+    "PackedMeshes",
+    "Phong",
+    "Picture",
+    "PointLight",
+    "SphericalHarmonicsLight",
+    "Views",
+    "fit",
+    "icosphere",
+    "load_mesh",
+    "load_picture",
+    "load_views",
+    "render",
+    "save_mesh",
+    "save_picture",
+    "save_views",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -233,7 +233,7 @@ def test_the_same_bits_in_every_run(device, appearance, texture_filter):
 @settings(deadline=None, max_examples=40, database=None)
 @given(
     numbers=st.lists(
-        st.integers(-8, 8).map(lambda n: n / 4) | st.floats(-3, 3, width=32), min_size=15, max_size=15
+        st.integers(-8, 8).map(lambda n: n / 4) | st.floats(-3, 3, width=16), min_size=15, max_size=15
     ),
     faces=st.lists(st.lists(st.integers(0, 6), min_size=3, max_size=3), min_size=1, max_size=8),
     renderer=st.builds(DIBR, perspective_correct=st.booleans(), backend=st.sampled_from(["warp", "torch"])),

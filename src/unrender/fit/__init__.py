@@ -1,8 +1,14 @@
-"""Fitting a textured mesh and its light to pictures from known cameras."""
+"""Fitting a textured mesh and its light to pictures from known cameras.
 
+The package itself can be called: ``unrender.fit(views)`` is :func:`unrender.fit.fit`.
+"""
+
+from ..verbs import make_callable
 from .hull import visual_hull
 from .job import FitResult, Progress, fit
 from .metrics import view_metrics
 from .options import FitOptions
 
 __all__ = ["FitOptions", "FitResult", "Progress", "fit", "view_metrics", "visual_hull"]
+
+make_callable(__name__, fit)

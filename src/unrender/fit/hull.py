@@ -16,8 +16,8 @@ def visual_hull(views: Views, *, resolution: int = 96, tolerance: float = 0.12, 
 
     A point keeps the mask value that only a share ``tolerance`` of the pictures undercuts, and the surface
     lies where that is ``level``. Without tolerance, parts thinner than a pixel in some picture are lost, and
-    one wrong mask is enough to cut into the object; the fit takes off what is left too much. Points that fewer
-    than half of the pictures show are empty.
+    one wrong mask is enough to cut into the object; the fit takes off what is left too much. Points that
+    fewer than half of the pictures show are empty.
 
     Args:
         views: pictures whose cameras look at the cube from -1 to 1.
@@ -67,9 +67,7 @@ def _carve_points(views: Views, points: Tensor, undercut: int) -> Tensor:
 
 
 def _without_fragments(mesh: Mesh) -> Mesh:
-    part = connected_components(
-        torch.cat([mesh.faces[:, :2], mesh.faces[:, 1:]]), mesh.num_vertices
-    )
+    part = connected_components(torch.cat([mesh.faces[:, :2], mesh.faces[:, 1:]]), mesh.num_vertices)
     part = part[mesh.faces[:, 0]]
     sizes = torch.bincount(part)
     faces = mesh.faces[(sizes * 200 >= mesh.num_faces)[part]]

@@ -95,7 +95,9 @@ def fit(
     }
     if resume:
         if checkpoint is None or not checkpoint.is_file():
-            raise InputError(f"no checkpoint to resume from at {checkpoint}; leave --resume out to start anew")
+            raise InputError(
+                f"no checkpoint to resume from at {checkpoint}; leave --resume out to start anew"
+            )
         state = FitState.load(checkpoint, fingerprint)
     else:
         state = _initial_state(unit, options)
@@ -141,7 +143,7 @@ def check_views(views: Views) -> None:
         )
     if len(views) < 6:
         warnings.warn(
-            f"only {len(views)} views: sides that no view shows are guessed; 12 or more all around are better",
+            f"only {len(views)} views: sides that no view shows are guessed; 12 or more are better",
             UserWarning,
             stacklevel=3,
         )
@@ -157,11 +159,13 @@ def check_views(views: Views) -> None:
     covered = (views.masks > 0.5).flatten(1)
     if bool((~covered).all(1).any()):
         empty = _named(views, (~covered).all(1))
-        raise InputError(f"masks must not be empty, got no object in {empty}; remove these views or mend the masks")
+        raise InputError(
+            f"masks must not be empty, got no object in {empty}; remove these views or mend the masks"
+        )
     if bool(covered.all(1).any()):
         full = _named(views, covered.all(1))
         raise InputError(
-            f"masks must leave some background, got none in {full}; the pictures need masks or an alpha channel"
+            f"masks must leave some background, got none in {full}; pictures need masks or an alpha channel"
         )
 
 

@@ -15,8 +15,8 @@ def view_metrics(mesh: Mesh, light: Light | None, views: Views) -> dict[str, lis
     """Compare renders with pictures, view by view.
 
     ``mask_iou`` is that of the pixels whose centre a face covers with those whose mask exceeds one half.
-    ``psnr`` [dB] is over the pixels inside the mask, where a pixel that the mesh leaves empty counts as black;
-    colours are cut to [0, 1]. It is left out for a mesh without texture.
+    ``psnr`` [dB] is over the pixels inside the mask, where a pixel that the mesh leaves empty counts as
+    black; colours are cut to [0, 1]. It is left out for a mesh without texture.
 
     Args:
         mesh: in the world of the views.

@@ -13,7 +13,7 @@ class FitOptions:
     """Settings of :func:`unrender.fit.fit`; the defaults are meant to work on any object.
 
     Attributes:
-        template: where the shape starts: the visual hull of the masks, or a sphere (which keeps its topology).
+        template: where the shape starts: the visual hull of the masks, or a sphere (then without holes).
         renderer: the differentiable renderer.
         max_faces: faces of the finished mesh.
         texture_size: side of the texture [texels].

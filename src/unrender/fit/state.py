@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -72,14 +73,17 @@ class FitState:
         """
         try:
             saved = torch.load(path, weights_only=True)
-        except Exception as error:
+        except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
             raise InputError(f"{path} is not a readable checkpoint: {error}") from error
         if saved.get("format") != _FORMAT:
-            raise InputError(f"{path} has checkpoint format {saved.get('format')}, this version reads {_FORMAT}")
+            raise InputError(
+                f"{path} has checkpoint format {saved.get('format')}, this version reads {_FORMAT}"
+            )
         for name, value in fingerprint.items():
-            if saved["fingerprint"].get(name) != value:
+            before = saved["fingerprint"].get(name)
+            if before != value:
                 raise InputError(
-                    f"{path} belongs to another fit: {name} was {saved['fingerprint'].get(name)}, now {value}; "
+                    f"{path} belongs to another fit: {name} was {before}, now {value}; "
                     "leave --resume out to start anew"
                 )
         return FitState(**saved["state"])

@@ -41,7 +41,11 @@ def scaled_views(views: Views, picture_size: int) -> Views:
     Small pictures are enlarged because the grey rims of their masks say where in a pixel the edge runs.
     """
     longer = max(views.width, views.height)
-    scale = max(_LEAST_SIZE, picture_size) / longer if longer > picture_size else max(1, -(-_LEAST_SIZE // longer))
+    scale = (
+        max(_LEAST_SIZE, picture_size) / longer
+        if longer > picture_size
+        else max(1, -(-_LEAST_SIZE // longer))
+    )
     if scale == 1:
         return views
     return views.resized(max(1, round(views.width * scale)), max(1, round(views.height * scale)))

@@ -83,7 +83,8 @@ class Mesh:
             self.vertex_colors.ndim < 2 or self.vertex_colors.shape[-2] != self.num_vertices
         ):
             raise InputError(
-                f"vertex_colors must have shape (..., {self.num_vertices}, C), got {tuple(self.vertex_colors.shape)}"
+                f"vertex_colors must have shape (..., {self.num_vertices}, C), "
+                f"got {tuple(self.vertex_colors.shape)}"
             )
         if self.face_textures is not None and (
             self.face_textures.ndim < 4
@@ -148,7 +149,7 @@ class Mesh:
 
     def _map(self, function: Any) -> Mesh:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return Mesh(**{name: None if v is None else function(v) for name, v in values.items()})
+        return self.replace(**{name: function(v) for name, v in values.items() if v is not None})
 
 
 def _require_last(tensor: Tensor, ndim: int, last: tuple[int, ...], rule: str) -> None:

@@ -258,6 +258,8 @@ def pad_texture(texture: Tensor, coverage: Tensor, *, pixels: int = 16) -> Tenso
     color, filled = texture.clone(), coverage
     around = torch.tensor([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)], device=texture.device)
     for _ in range(pixels):
+        if bool(filled.all()):
+            break
         reach = filled | filled.roll(1, 0) | filled.roll(-1, 0)
         reach = reach | reach.roll(1, 1) | reach.roll(-1, 1)
         i, j = torch.nonzero(reach & ~filled, as_tuple=True)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from .parts import Part
-from .pictures import picture_array
+from .pictures import texture_array
 
 TRIANGLES, MODES_READ = (4, 5), (0, 1, 4, 5)  # GL's numbers; trimesh reads points and lines too
 LINEAR, LINEAR_MIPMAP_LINEAR, REPEAT = 9729, 9987, 10497
@@ -128,7 +128,7 @@ def _part(
     if image is not None:
         key = (id(image), None if factor is None else factor.tobytes())
         if key not in pictures:
-            pictures[key] = picture_array(image)[..., :3]
+            pictures[key] = texture_array(image)
             if factor is not None and (factor != 1).any():
                 pictures[key] = display(linear(pictures[key]) * factor).astype(np.float32)
         picture = pictures[key]

@@ -18,7 +18,7 @@ from .files import write_file
 from .gltf import glb_bytes, gltf_parts, read_header
 from .obj import NamedFiles, mtl_text, obj_parts, obj_text
 from .parts import Part, join_parts
-from .pictures import picture_array, pillow_image, png_bytes
+from .pictures import pillow_image, png_bytes, texture_array
 
 READ = (".obj", ".glb", ".gltf", ".ply", ".stl", ".off")
 WRITTEN = (".obj", ".glb", ".ply")
@@ -60,6 +60,9 @@ def load_mesh(path: str | os.PathLike[str], *, device: torch.device | str | None
     try:
         with path.open("rb") as stream:
             loaded: dict[str, Any] = mesh_loaders[suffix[1:]](stream, file_type=suffix[1:], resolver=files)
+    except Exception as error:  # a broken file can fail anywhere in trimesh's loaders
+        raise InputError(f"{path} is not a readable {suffix} file: {error!r}") from error
+    try:
         if suffix in (".glb", ".gltf"):
             parts = gltf_parts(loaded, read_header(path), files.problems)
         elif suffix == ".obj":
@@ -69,8 +72,6 @@ def load_mesh(path: str | os.PathLike[str], *, device: torch.device | str | None
         mesh = join_parts(parts)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    except Exception as error:  # a broken file can fail anywhere in the loaders
-        raise InputError(f"{path} is not a readable {suffix} file: {error!r}") from error
     for problem in dict.fromkeys(files.problems):
         warnings.warn(f"{path}: {problem}", UserWarning, stacklevel=2)
     return mesh if device is None else mesh.to(torch.device(device))
@@ -152,7 +153,7 @@ def _plain_parts(loaded: dict[str, Any]) -> list[Part]:
         visual = geometry.get("visual")
         image = None if visual is None else visual.material.image
         uvs = None if visual is None else visual.uv
-        picture = None if image is None else picture_array(image)[..., :3]
+        picture = None if image is None else texture_array(image)
         colors, face_colors = geometry.get("vertex_colors"), geometry.get("face_colors")
         if picture is not None:
             colors = None

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .parts import Part
-from .pictures import picture_array
+from .pictures import texture_array
 
 # Options before the file name of a map: "-s 1 1 1 wood.png", "-clamp on wood.png".
 MAP_OPTIONS = re.compile(r"^(-\w+(\s+(on|off|[rgbmlz]|[-+.\de]+))+\s+)+")
@@ -88,7 +88,7 @@ def obj_parts(loaded: dict[str, Any]) -> list[Part]:
         if material is not None and material.image is not None:
             image = material.image
             if id(image) not in pictures:
-                pictures[id(image)] = picture_array(image)[..., :3]
+                pictures[id(image)] = texture_array(image)
             colors, picture = None, pictures[id(image)]
         elif colors is not None:
             colors = np.asarray(colors, np.float64) / (255 if np.max(colors, initial=0) > 1 else 1)

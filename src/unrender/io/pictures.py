@@ -197,6 +197,30 @@ def picture_array(image: Image.Image) -> NDArray[np.float32]:
     return np.divide(data, 255, dtype=np.float32)
 
 
+def texture_array(image: Image.Image) -> NDArray[np.float32]:
+    """A Pillow image as an opaque texture.
+
+    Meshes here are opaque, and what stands under a transparent texel is often black; such texels take the
+    colour of the nearest opaque ones.
+
+    Args:
+        image: of any mode.
+
+    Returns:
+        Shape (H, W, 3).
+    """
+    from .atlas import pad_texture
+
+    picture = picture_array(image)
+    if picture.shape[-1] == 3:
+        return picture
+    opaque = torch.from_numpy(picture[..., 3] > 0.5)
+    if bool(opaque.all()) or not bool(opaque.any()):
+        return picture[..., :3]
+    color = torch.from_numpy(np.ascontiguousarray(picture[..., :3]))
+    return pad_texture(color, opaque, pixels=max(opaque.shape)).numpy()
+
+
 def pillow_image(picture: Tensor) -> Image.Image:
     """A picture as an 8-bit Pillow image.
 

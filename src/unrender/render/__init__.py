@@ -1,5 +1,9 @@
-"""Cameras, lights, and the way from a mesh to a picture."""
+"""Cameras, lights, and the way from a mesh to a picture.
 
+The package itself can be called: ``unrender.render(mesh, camera)`` is :func:`unrender.render.render`.
+"""
+
+from ..verbs import make_callable
 from .camera import Camera
 from .draw import render
 from .light import AmbientLight, DirectionalLight, PointLight, SphericalHarmonicsLight
@@ -7,6 +11,7 @@ from .picture import Picture
 from .raster.dibr import DIBR
 from .shade import Phong
 from .texture import sample_texture
+from .turntable import composite, framing_camera, headlight, render_antialiased, studio_light, turntable
 
 __all__ = [
     "DIBR",
@@ -17,6 +22,14 @@ __all__ = [
     "Picture",
     "PointLight",
     "SphericalHarmonicsLight",
+    "composite",
+    "framing_camera",
+    "headlight",
     "render",
+    "render_antialiased",
     "sample_texture",
+    "studio_light",
+    "turntable",
 ]
+
+make_callable(__name__, render)

@@ -34,7 +34,7 @@ class Camera:
         width: columns of the picture.
         height: rows of the picture.
         orthographic: parallel instead of perspective projection.
-        near: distance of the near plane [world units]; a pinhole camera sees nothing nearer.
+        near: distance of the near plane [world units]; nothing nearer is drawn.
 
     Raises:
         InputError: a matrix has the wrong shape or kind, or a size or ``near`` is not positive.

@@ -22,7 +22,7 @@ from .texture import Filter, Wrap, attribute_derivatives, sample_face_textures, 
 T = TypeVar("T")
 
 
-class _lazy(Generic[T]):  # noqa: N801 - used like functools.cached_property
+class _lazy(Generic[T]):
     """A property computed once, with gradients on or off as they were when the picture was made."""
 
     def __init__(self, function: Callable[[Any], T]) -> None:
@@ -199,7 +199,7 @@ class Picture:
             color = self.albedo
         else:
             lights = [self.light] if isinstance(self.light, Light) else list(self.light)
-            shiny = isinstance(self.material.specular, Tensor) or self.material.specular != 0
+            shiny = self.material.shiny
             placed = shiny or any(isinstance(light, PointLight) for light in lights)
             self._interpolate(["uv", "normals", *(["points"] if placed else [])])
             normals = self.world_normals

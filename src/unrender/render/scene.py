@@ -106,7 +106,9 @@ def prepare(mesh: Mesh | PackedMeshes, camera: Camera) -> Scene:
     image = image[parents]
     face_starts = starts[:-1]
     if isinstance(mesh, PackedMeshes):
-        face_starts = face_starts - torch.tensor(mesh.face_starts[:-1], device=device).repeat(images // len(mesh))
+        face_starts = face_starts - torch.tensor(mesh.face_starts[:-1], device=device).repeat(
+            images // len(mesh)
+        )
     face = parents - face_starts[image]
     starts = torch.searchsorted(image, torch.arange(images + 1, device=device))
     grid = Grid(images, camera.height, camera.width)

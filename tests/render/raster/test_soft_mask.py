@@ -14,11 +14,6 @@ from unrender.render.raster.zbuffer import rasterize
 BACKENDS = pytest.mark.parametrize("backend", ["warp", "torch"])
 
 
-def blur(soup: Soup, pixels: float) -> float:
-    """Squared width of the blur in screen units, from one in pixels."""
-    return (pixels * 2 * abs(soup.grid.step_x)) ** 2
-
-
 def gradients(soup: Soup, index, **options):
     """Mask, and the gradient of a random linear function of it."""
     triangles = soup.triangles.detach().clone().requires_grad_()
@@ -58,7 +53,7 @@ def loop(soup: Soup, index, sigma: float, reach: float, max_faces: int | None):
 @pytest.mark.parametrize("width", [0.7, 3.0])
 def test_warp_agrees_with_the_reference(soup, width, max_faces):
     index = draw_some(soup)
-    options = {"sigma": blur(soup, width), "max_faces": max_faces}
+    options = {"sigma": soup.pixels(width) ** 2, "max_faces": max_faces}
     mask, grad = gradients(soup, index, backend="warp", **options)
     exact_mask, exact = gradients(soup.to(torch.float64), index, backend="torch", **options)
     assert ((exact_mask > 0.01) & (exact_mask < 0.99)).float().mean() > 0.03
@@ -71,7 +66,7 @@ def test_warp_agrees_with_the_reference(soup, width, max_faces):
 def test_against_a_loop_over_pixels(small_soup, max_faces, backend):
     soup = small_soup if backend == "torch" else small_soup.to(torch.float32)
     index = draw_some(soup)
-    sigma = blur(soup, 1.5)
+    sigma = soup.pixels(1.5) ** 2
     reach = 2 * math.sqrt(sigma)
     options = {"sigma": sigma, "reach": reach, "max_faces": max_faces, "backend": backend}
     mask = soft_mask(soup.triangles, soup.starts, index, soup.grid, **options)
@@ -120,7 +115,7 @@ def test_reaches_to_one_in_ten_thousand_by_default(device, backend):
 @pytest.mark.parametrize("max_faces", [None, 2])
 def test_gradients_by_finite_differences(small_soup, max_faces):
     index = draw_some(small_soup)
-    options = {"sigma": blur(small_soup, 1.5), "max_faces": max_faces, "backend": "torch"}
+    options = {"sigma": small_soup.pixels(1.5) ** 2, "max_faces": max_faces, "backend": "torch"}
 
     def mixed(triangles):
         return mix(soft_mask(triangles, small_soup.starts, index, small_soup.grid, **options))
@@ -199,7 +194,13 @@ def test_faces_out_of_reach_get_zero_gradients(device, backend):
 @pytest.mark.parametrize("max_faces", [0, 2])
 def test_passes_opcheck(soup, max_faces):
     index = draw_some(soup)
-    rest = (soup.grid.step_x, soup.grid.step_y, blur(soup, 1.0), 2 * math.sqrt(blur(soup, 1.0)), max_faces)
+    rest = (
+        soup.grid.step_x,
+        soup.grid.step_y,
+        soup.pixels(1.0) ** 2,
+        2 * math.sqrt(soup.pixels(1.0) ** 2),
+        max_faces,
+    )
     arguments = (soup.triangles, soup.starts, index, *rest)
     torch.library.opcheck(torch.ops.unrender.dibr_soft_mask.default, arguments)
     alpha, last = torch.ops.unrender.dibr_soft_mask(*arguments)

@@ -6,6 +6,7 @@ Memory grows with the number of overlaps; there is no bin to overflow and no siz
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import torch
 import warp as wp
@@ -30,14 +31,14 @@ class Cells:
     """Pairs ordered by triangle and then by cell.
 
     Attributes:
-        screen: the pixels and cells as the kernels see them.
+        screen: the pixels and cells as the kernels see them, a ``triangle.Screen``.
         count: number of cells in all pictures.
         triangle: int32, shape (P,).
         cell: picture-major, row-major cell index, int32, shape (P,).
         starts: pairs of triangle t are ``starts[t] : starts[t + 1]``, int32, shape (T + 1,).
     """
 
-    screen: Screen
+    screen: Any
     count: int
     triangle: Tensor
     cell: Tensor
@@ -74,7 +75,9 @@ def pair_with_cells(
     screen = screen_of(grid, size, device)
     cells = grid.images * screen.columns * screen.rows
     if cells >= 2**31:
-        raise InputError(f"{grid.images} pictures of {grid.width} x {grid.height} have too many pixels: split them")
+        raise InputError(
+            f"{grid.images} pictures of {grid.width} x {grid.height} have too many pixels: split them"
+        )
     nothing = torch.empty(0, dtype=torch.bool, device=device)
     shared = [
         screen,
@@ -97,7 +100,9 @@ def pair_with_cells(
     ends = counts.cumsum(0)
     total = int(ends[-1]) if count else 0
     if total >= 2**31:
-        raise InputError(f"the pictures have {total} triangle-cell overlaps, more than 2**31: render them in parts")
+        raise InputError(
+            f"the pictures have {total} triangle-cell overlaps, more than 2**31: render them in parts"
+        )
     starts = torch.cat([ends.new_zeros(1), ends]).int()
     triangle = torch.empty(total, dtype=torch.int32, device=device)
     cell = torch.empty_like(triangle)
@@ -111,7 +116,7 @@ def pair_with_cells(
     return Cells(screen, cells, triangle, cell, starts)
 
 
-def screen_of(grid: Grid, size: int, device: torch.device) -> Screen:
+def screen_of(grid: Grid, size: int, device: torch.device) -> Any:
     """The kernels' view of the grid, cut into cells of ``size`` pixels."""
     screen = Screen()
     screen.width, screen.height = grid.width, grid.height
@@ -149,7 +154,9 @@ def visible_triangles(index: Tensor, count: int) -> Tensor:
 def cells_with_background(grid: Grid, index: Tensor, size: int) -> Tensor:
     """Which cells have a pixel that no triangle covers: bool, shape (cells,)."""
     screen = screen_of(grid, size, index.device)
-    open_cells = torch.empty(grid.images * screen.columns * screen.rows, dtype=torch.bool, device=index.device)
+    open_cells = torch.empty(
+        grid.images * screen.columns * screen.rows, dtype=torch.bool, device=index.device
+    )
     launch(
         kernels.find_background,
         open_cells.shape[0],

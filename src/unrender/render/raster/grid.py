@@ -36,6 +36,12 @@ class Grid:
         if self.height < 1 or self.width < 1:
             raise InputError(f"a picture needs at least one pixel, got {self.width} x {self.height}")
 
+    @classmethod
+    def of(cls, index: Tensor, step_x: float, step_y: float) -> Grid:
+        """The grid of pictures with the shape (I, H, W) of ``index``."""
+        images, height, width = index.shape
+        return cls(images, height, width, step_x, step_y)
+
     def centres(self, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
         """Screen x of every column, shape (W,), and screen y of every row, shape (H,)."""
         columns = torch.arange(self.width, device=device, dtype=dtype) * 2 + (1 - self.width)

@@ -7,6 +7,7 @@ no two threads write the same place (Warp's CPU atomics are not atomic).
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ _NO_DRIVER = b"Could not find or load the NVIDIA CUDA driver"
 
 
 def _start_warp() -> None:
-    """Start Warp without its line about a missing driver, which native code writes whatever wp.config says."""
+    """Start Warp without its line about a missing driver, which its native code always writes."""
     wp.config.log_level = wp.LOG_WARNING  # no banner
     if torch.cuda.is_available():  # then that line would be news
         wp.init()
@@ -83,6 +84,6 @@ def launch(kernel: Any, count: int, inputs: Sequence[Any], device: torch.device,
     def run(first: int, last: int) -> None:
         wp.launch(kernel, dim=last - first, inputs=[first, *inputs], device="cpu")
 
-    futures = [_pool(workers).submit(run, a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+    futures = [_pool(workers).submit(run, a, b) for a, b in itertools.pairwise(bounds)]
     for future in futures:
         future.result()

@@ -41,7 +41,7 @@ def _forward(
     max_faces: int,
 ) -> tuple[Tensor, Tensor]:
     device = triangles.device
-    grid = Grid(*index.shape, step_x, step_y)
+    grid = Grid.of(index, step_x, step_y)
     cells = _pairs(grid, triangles, image_starts, index, reach)
     listed, starts = sort_by_cell(cells)
     alpha = triangles.new_zeros(index.shape)
@@ -84,7 +84,7 @@ def _backward(
     max_faces: int,
 ) -> Tensor:
     device = triangles.device
-    grid = Grid(*index.shape, step_x, step_y)
+    grid = Grid.of(index, step_x, step_y)
     cells = _pairs(grid, triangles, image_starts, index, reach)
     pair_grad = triangles.new_empty(cells.triangle.shape[0], 3, 3)
     launch(

@@ -69,7 +69,7 @@ def _backward(
         device,
         grain=4096,
     )
-    grid = Grid(*index.shape, step_x, step_y)
+    grid = Grid.of(index, step_x, step_y)
     visible = visible_triangles(index, triangles.shape[0])
     cells = pair_with_cells(grid, triangles, image_starts, size=COARSE[device.type], valid=visible)
     pair_grad = corners.new_zeros(cells.triangle.shape[0], 3 * channels)

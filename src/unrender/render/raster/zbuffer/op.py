@@ -75,7 +75,7 @@ def _backward(
     eps: float,
 ) -> Tensor:
     device = triangles.device
-    grid = Grid(*index.shape, step_x, step_y)
+    grid = Grid.of(index, step_x, step_y)
     visible = visible_triangles(index, triangles.shape[0])
     cells = pair_with_cells(grid, triangles, image_starts, size=COARSE[device.type], valid=visible)
     grad = triangles.new_empty(cells.triangle.shape[0], 3, 3)
@@ -125,10 +125,18 @@ class Rasterize(torch.autograd.Function):
 
     @staticmethod
     def forward(  # noqa: D102
-        ctx: Any, triangles: Tensor, image_starts: Tensor, valid: Tensor | None, height: int, width: int, *rest: Any
+        ctx: Any,
+        triangles: Tensor,
+        image_starts: Tensor,
+        valid: Tensor | None,
+        height: int,
+        width: int,
+        *rest: Any,
     ) -> tuple[Tensor, Tensor, Tensor]:
         triangles = triangles.contiguous()
-        index, weights, depth = torch.ops.unrender.zbuffer(triangles, image_starts, valid, height, width, *rest)
+        index, weights, depth = torch.ops.unrender.zbuffer(
+            triangles, image_starts, valid, height, width, *rest
+        )
         ctx.save_for_backward(triangles, image_starts, index)
         ctx.rest = rest
         ctx.mark_non_differentiable(index)

@@ -1,0 +1,42 @@
+"""Make the pictures of the documentation from what ``make demo`` wrote: ``python docs/pictures.py``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from unrender.io import contact_sheet, load_picture, load_views, save_picture
+
+ROOT = Path(__file__).resolve().parent.parent
+DEMO = ROOT / "out" / "demo"
+IMAGES = ROOT / "docs" / "images"
+SHOWN = ("04", "09", "19", "29")  # of the held-out views
+OUTPUTS = ("rgb", "albedo", "normals", "depth")
+
+
+def comparison() -> torch.Tensor:
+    """Held-out pictures over renders of the fitted mesh: two rows of its contact sheet."""
+    sheet = load_picture(DEMO / "object-views.png")[..., :3]
+    names = load_views(ROOT / "examples" / "demo_views").split(5)[1].names
+    side = (sheet.shape[1] - 4) // len(names)
+    columns = [sheet[4 : 4 + 2 * side, 4 + side * names.index(name) :][:, : side - 4] for name in SHOWN]
+    cells = [column[row * side :][: side - 4] for row in range(2) for column in columns]
+    return contact_sheet(cells, columns=len(SHOWN))
+
+
+def outputs() -> torch.Tensor:
+    """The fitted mesh as ``unrender render`` draws it."""
+    path = DEMO / "render.png"
+    command = [Path(sys.executable).with_name("unrender"), "render", DEMO / "object.glb", "-o", path]
+    subprocess.run([*command, "--size", "240", "240", "--output", *OUTPUTS], check=True)
+    files = [path if name == "rgb" else path.with_stem(f"render-{name}") for name in OUTPUTS]
+    return contact_sheet([load_picture(file)[..., :3] for file in files], columns=len(files))
+
+
+if __name__ == "__main__":
+    IMAGES.mkdir(exist_ok=True)
+    save_picture(comparison(), IMAGES / "demo.png")
+    save_picture(outputs(), IMAGES / "outputs.png")

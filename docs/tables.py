@@ -1,0 +1,128 @@
+"""Write the tables of measured numbers into README.md and docs/benchmarks.md: ``python docs/tables.py``.
+
+A table stands between ``<!-- table NAME -->`` and ``<!-- end -->`` and is made from the files in
+benchmarks/results. Where a file is missing, ``@@FILE@@`` stands in the table's place.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md")
+BLOCK = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+NAMES = {"warp": "Warp", "torch": "PyTorch reference", "pytorch3d": "PyTorch3D"}
+
+Rows = list[list[str]]
+
+
+def fit_table(report: dict[str, Any]) -> str:
+    """Every object of benchmarks/fit.py."""
+    rows = [["object", "views", "pixels", "held out", "mask IoU (worst)", "PSNR in dB (worst)", "faces", "seconds"]]
+    for r in report["rows"]:
+        rows.append(
+            [r["object"], f"{r['views']}", f"{r['size']}²", f"{r['held_out']}"]
+            + [f"{r['mask_iou']:.3f} ({r['mask_iou_min']:.3f})", f"{r['psnr']:.1f} ({r['psnr_min']:.1f})"]
+            + [f"{r['faces']}", f"{r['seconds']:.0f}"]
+        )
+    machine = report["machine"]
+    return f"{markdown(rows)}\n\nOn {machine['processor']}, {plural(machine['threads'], 'thread')} of PyTorch.\n"
+
+
+def dibr_table(report: dict[str, Any]) -> str:
+    """Every case of benchmarks/dibr.py, forward + backward of all three passes."""
+    names = [n for n in NAMES if any("skipped" not in case["results"][n] for case in report["cases"])]
+    rows = [["picture", "faces", "batch", "pass", *(NAMES[n] for n in names), "peak MB", "same bits again"]]
+    for case in report["cases"]:
+        results = [case["results"][n] for n in names]
+        last = case["pass"] == "both"
+        rows.append(
+            [f"{case['size']}²", f"{case['faces']}", f"{case['batch']}", case["pass"]]
+            + [milliseconds(result) for result in results]
+            + [", ".join(f"{r['peak_mb']:.0f}" if "peak_mb" in r else "–" for r in results) if last else ""]
+            + [", ".join({True: "yes", False: "no"}.get(r.get("gradients_repeat"), "–") for r in results)]
+        )
+    return f"{markdown(rows)}\n\n{where(report)}\n"
+
+
+def summary_table(fitted: dict[str, Any], timed: dict[str, Any]) -> str:
+    """The few numbers of the README."""
+    rows = [["what", "measured"]]
+    for wanted in ("airplane", "spot"):
+        for r in fitted["rows"]:
+            if r["object"] == wanted:
+                quality = f"mask IoU {r['mask_iou']:.3f}, PSNR {r['psnr']:.1f} dB on {r['held_out']} held-out views"
+                what = f"`fit`: {wanted}, {r['views']} views of {r['size']} x {r['size']}"
+                rows.append([what, f"{quality}, in {r['seconds']:.0f} s"])
+    for case in timed["cases"]:
+        if case["pass"] == "both" and case["batch"] == 8 and case["faces"] == 1280:
+            warp, torch = (case["results"][n] for n in ("warp", "torch"))
+            what = f"DIB-R forward + backward, {case['size']} x {case['size']}, {case['faces']} faces, batch 8"
+            times = f"{warp['total_ms']:.1f} ms an image"
+            if "skipped" not in torch:
+                times += f"; the PyTorch reference takes {torch['times_warp']:.0f} times as long"
+            rows.append([what, times])
+    return f"{markdown(rows)}\n\n{where(timed)}\n"
+
+
+def milliseconds(result: dict[str, Any]) -> str:
+    """Forward + backward = total, and how many times that of Warp."""
+    if "skipped" in result:
+        return result["skipped"]
+    split = f"{result['forward_ms']:.2f} + {result['backward_ms']:.2f} = {result['total_ms']:.2f}"
+    return split if result["times_warp"] == 1 else f"{split} ({result['times_warp']:.1f}x)"
+
+
+def where(report: dict[str, Any]) -> str:
+    """The machine of a run of benchmarks/dibr.py."""
+    machine = report["machine"]
+    device = "" if machine["device"] == "cpu" else f"{machine['device']}, "
+    threads = plural(machine["threads"], "thread")
+    return (
+        f"{device}{machine['cpu']}, {plural(machine['cores'], 'core')}, {threads}, "
+        f"PyTorch {machine['torch']}, Warp {machine['warp']}, {machine['date'][:10]}."
+    )
+
+
+def plural(count: int, word: str) -> str:
+    """``1 core``, ``2 cores``."""
+    return f"{count} {word}{'s' * (count != 1)}"
+
+
+def markdown(rows: Rows) -> str:
+    """A table whose first row is its head."""
+    head, *body = (f"| {' | '.join(row)} |" for row in rows)
+    return "\n".join([head, "|" + "---|" * len(rows[0]), *body])
+
+
+TABLES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
+    "summary": (summary_table, ("fit-cpu.json", "dibr-cpu.json")),
+    "fit": (fit_table, ("fit-cpu.json",)),
+    "dibr": (dibr_table, ("dibr-cpu.json",)),
+    "dibr-cuda": (dibr_table, ("dibr-cuda.json",)),
+}
+
+
+def fill(page: str, results: Path = RESULTS) -> str:
+    """A page with its tables made anew."""
+
+    def table(match: re.Match[str]) -> str:
+        make, names = TABLES[match[2]]
+        missing = [name for name in names if not (results / name).is_file()]
+        if missing:
+            text = "".join(f"@@{name}@@\n" for name in missing)
+        else:
+            text = make(*(json.loads((results / name).read_text()) for name in names))
+        return match[1] + text + match[3]
+
+    return BLOCK.sub(table, page)
+
+
+if __name__ == "__main__":
+    for path in PAGES:
+        path.write_text(fill(path.read_text()))

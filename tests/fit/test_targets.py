@@ -1,0 +1,51 @@
+import pytest
+import torch
+
+from unrender.fit.targets import SoftTargets, distance_to_mask
+from unrender.geometry import icosphere
+from unrender.render import DIBR, Camera, render
+
+
+@pytest.mark.parametrize("blur", [0.5, 1.0, 3.0])
+def test_the_target_of_a_meshs_own_mask_is_its_silhouette(device, blur):
+    """On average over the soft rim; a plain mask, or one face in reach, would be far off."""
+    mesh = icosphere(3, device=device)
+    camera = Camera.orbit(4.0, 15.0, [0.0, 50.0, 200.0], fov_y=35.0, width=96, height=80).to(device)
+    picture = render(mesh, camera, renderer=DIBR(blur=blur))
+    targets = SoftTargets(picture.mask.float(), blur)
+    targets.calibrate(picture.alpha, picture.mask)
+    assert targets.faces > 1.5
+    target = targets[torch.arange(3)]
+    rim = ~picture.mask & (picture.alpha > 0.02)
+    assert float(target[picture.mask].min()) == 1
+    error = (target - picture.alpha)[rim]
+    assert abs(float(error.mean())) < 0.03
+    assert float(error.abs().mean()) < 0.6 * float(picture.alpha[rim].abs().mean())
+    targets.faces = 1.0
+    assert float((targets[torch.arange(3)] - picture.alpha)[rim].mean()) < -0.1
+
+
+def test_calibration_follows_slowly(device):
+    mesh = icosphere(3, device=device)
+    camera = Camera.orbit(4.0, 0.0, [0.0], fov_y=35.0, width=64, height=64).to(device)
+    picture = render(mesh, camera, renderer=DIBR(blur=1.0))
+    targets = SoftTargets(picture.mask.float(), 1.0)
+    targets.calibrate(picture.alpha, picture.mask)
+    first = targets.faces
+    targets.calibrate(torch.zeros_like(picture.alpha), picture.mask)
+    assert targets.faces == pytest.approx(0.7 * first, rel=1e-6)
+    nothing = torch.zeros_like(picture.mask)
+    targets.calibrate(picture.alpha, nothing)  # no rim to measure on
+    assert targets.faces == pytest.approx(0.7 * first, rel=1e-6)
+
+
+def test_distances_to_a_half_plane(device):
+    masks = torch.zeros(2, 5, 9, device=device)
+    masks[0, :, :4] = 1
+    masks[1, 2, 3] = 0.6
+    masks[1, 2, 4] = 0.5  # not inside
+    distances = distance_to_mask(masks)
+    column = torch.arange(9.0, device=device)
+    torch.testing.assert_close(distances[0], (column - 3).clamp(min=0).expand(5, 9))
+    row = torch.arange(5.0, device=device)[:, None]
+    torch.testing.assert_close(distances[1], torch.hypot(row - 2, column - 3))
