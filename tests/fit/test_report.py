@@ -8,7 +8,7 @@ import trimesh
 from PIL import Image
 
 from unrender.errors import InputError
-from unrender.fit import FitOptions, FitResult
+from unrender.fit import FitOptions, FitResult, report
 from unrender.fit.report import comparison, describe, measure, report_files, write_report
 from unrender.geometry import cube, vertex_normals
 from unrender.io import Views, load_mesh
@@ -147,9 +147,10 @@ def test_comparison_of_a_perfect_fit(result, views):
     sheet = comparison(result, views)
     assert sheet.shape == (4 + 4 * 244, 4 + 6 * 244, 3)
     target, render, difference, normals = cells(sheet, 6)
-    torch.testing.assert_close(target, render, atol=0.4, rtol=0)
-    assert float(difference.mean()) < 0.1
-    assert float((target - render).abs().mean()) < 0.05
+    error = (target - render).abs()  # the targets have hard edges, the renders smooth ones
+    assert float(error.mean()) < 0.02
+    assert float((error > 0.1).float().mean()) < 0.05
+    assert float(difference.median()) < 0.02
     covered = (normals > 0).any(-1)
     assert float(normals[covered][:, 2].min()) > 0.5  # towards the camera
     assert float(normals[:, :, 120:, 0][covered[:, :, 120:]].mean()) > 0.6  # right is red
@@ -162,10 +163,9 @@ def test_comparison_shows_what_is_missing(result, views, device):
     pictures, masks = views.pictures.clone(), views.masks.clone()
     pictures[0, 34:, 34:], masks[0, 34:, 34:] = 1, 1
     wrong = Views(pictures, masks, views.cameras, views.names)
-    corner = slice(-30, -1)
     difference = cells(comparison(result, wrong), 6)[2, 0]
-    assert float(difference[corner, corner].min()) == 1
-    assert float(difference[corner, :100].max()) == 0
+    assert float(difference[-30:, -30:].min()) == 1
+    assert float(difference[-30:, :30].max()) == 0
 
 
 def test_comparison_of_large_pictures_is_reduced(result, device):
@@ -175,8 +175,9 @@ def test_comparison_of_large_pictures_is_reduced(result, device):
     assert sheet.shape == (4 + 4 * (128 + 4), 4 + 2 * (256 + 4), 3)
 
 
-def test_an_obj_keeps_its_texture_beside_it(result, views, tmp_path):
+def test_an_obj_keeps_its_texture_beside_it(result, views, tmp_path, monkeypatch):
     """object.png is the texture, which no other picture may overwrite."""
+    monkeypatch.setattr(report, "turntable", lambda *_, **__: torch.rand(2, 8, 8, 3))
     write_report(FitResult(result.mesh, None, 1.0), tmp_path / "object.obj", views[:2])
     np.testing.assert_allclose(
         load_mesh(tmp_path / "object.obj").texture, result.mesh.texture.cpu(), atol=1 / 255

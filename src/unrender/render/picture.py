@@ -92,7 +92,7 @@ class Picture:
             backend=self.renderer.backend,
         )
         if scene.coordinates is not None:
-            weights = (weights[..., None, :] @ scene.coordinates[index.long().clamp(min=0)]).squeeze(-2)
+            weights = (weights[..., None, :] @ self._per_pixel(scene.coordinates, index)).squeeze(-2)
         return index, weights, depth
 
     @_lazy
@@ -106,10 +106,9 @@ class Picture:
     def _perspective(self) -> bool:
         return self.renderer.perspective_correct and not self.scene.camera.orthographic
 
-    @_lazy
-    def _triangle(self) -> Tensor:
-        """Triangle under each pixel, int64, 0 where there is none: shape (I, H, W)."""
-        return self._hits[0].long().clamp(min=0)
+    def _per_pixel(self, values: Tensor, index: Tensor) -> Tensor:
+        """Values (T, ...) of the triangles that ``index`` (I, H, W) names, 0 for -1: shape (I, H, W, ...)."""
+        return torch.cat([values, values.new_zeros(1, *values.shape[1:])])[index.long()]
 
     @_lazy
     def mask(self) -> Tensor:
@@ -140,11 +139,12 @@ class Picture:
     def face_index(self) -> Tensor:
         """Row of the mesh's faces under each pixel, -1 where there is none: int64, shape (..., H, W)."""
         scene = self.scene
-        face = scene.face[self._triangle]
+        index = self._hits[0]
+        face = self._per_pixel(scene.face, index)
         if isinstance(scene.mesh, PackedMeshes):
             starts = torch.tensor(scene.mesh.face_starts[:-1], device=face.device)
             face = face - starts.repeat(scene.grid.images // len(scene.mesh))[:, None, None]
-        return self._batched(torch.where(self._hits[0] >= 0, face, -1))
+        return self._batched(torch.where(index >= 0, face, -1))
 
     @_lazy
     def barycentrics(self) -> Tensor:
@@ -156,6 +156,8 @@ class Picture:
     @_lazy
     def uv(self) -> Tensor:
         """Texture coordinates, 0 where there is no face: shape (..., H, W, 2)."""
+        if self.scene.mesh.uvs is None:
+            raise InputError("uv needs a mesh with uvs, got one that has no uvs")
         return self._interpolated("uv")
 
     @_lazy
@@ -168,7 +170,7 @@ class Picture:
         """Unit normals in the world, 0 where there is no face: shape (..., H, W, 3)."""
         normals = normalize(self._interpolated("normals"))
         if self.double_sided:
-            away = ~self._front[self._triangle]
+            away = self._per_pixel(~self._front, self._hits[0])
             normals = torch.where(self._batched(away)[..., None], -normals, normals)
         return normals
 
@@ -323,7 +325,8 @@ class Picture:
         return torch.stack(parts, -4)
 
     def _face_textured(self, face_textures: Tensor) -> Tensor:
-        rows = torch.where(self._hits[0] >= 0, self.scene.face[self._triangle], -1)
+        index = self._hits[0]
+        rows = torch.where(index >= 0, self._per_pixel(self.scene.face, index), -1)
         return sample_face_textures(face_textures, self._batched(rows), self.barycentrics)
 
     def _uv_derivatives(self) -> Tensor:
@@ -334,7 +337,7 @@ class Picture:
             assert corners is not None
             table, rows = scene.corners_of(corners)
             covered = self._hits[0] >= 0
-            triangle = self._triangle[covered]
+            triangle = self._hits[0][covered].long()
             uvs = table[rows[triangle].long()]
             weights = self._hits[1][covered]
             if scene.coordinates is not None:

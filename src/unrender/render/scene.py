@@ -84,6 +84,11 @@ def prepare(mesh: Mesh | PackedMeshes, camera: Camera) -> Scene:
         raise InputError(
             f"batch dimensions of mesh {tuple(own)} and camera {tuple(camera.batch_shape)} must broadcast"
         ) from error
+    if isinstance(mesh, PackedMeshes) and batch[-1] != len(mesh):
+        raise InputError(
+            f"the camera's last batch dimension must be 1 or the number of packed meshes, {len(mesh)}, "
+            f"got {tuple(camera.batch_shape)}"
+        )
     device = camera.device
     images = math.prod(batch)
     camera = camera.replace(

@@ -6,6 +6,7 @@ Memory grows with the number of overlaps; there is no bin to overflow and no siz
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import torch
@@ -170,7 +171,7 @@ def cells_with_background(grid: Grid, index: Tensor, size: int) -> Tensor:
 def sum_pairs(values: Tensor, cells: Cells) -> Tensor:
     """Sum the values (P, ...) of each triangle's cells in their fixed order: shape (T, ...)."""
     rows = cells.starts.shape[0] - 1
-    flat = values.reshape(values.shape[0], -1)
+    flat = values.reshape(values.shape[0], math.prod(values.shape[1:]))
     sums = values.new_empty(rows, flat.shape[1])
     launch(
         kernels.sum_segments,

@@ -11,9 +11,10 @@ def clip_near(corners: Tensor, near: float) -> tuple[Tensor, Tensor, Tensor | No
 
     A triangle wholly nearer is dropped; one that crosses the plane becomes the one or two triangles on its
     far side, in its place in the order. Differentiable: a new corner moves with the edge it lies on.
+    A triangle that is not finite is dropped.
 
     Args:
-        corners: camera-space corners, shape (T, 3, 3); a corner that is not finite counts as nearer.
+        corners: camera-space corners, shape (T, 3, 3).
         near: depth of the plane [world units].
 
     Returns:
@@ -22,8 +23,9 @@ def clip_near(corners: Tensor, near: float) -> tuple[Tensor, Tensor, Tensor | No
         coordinates: barycentric coordinates in the parent of each new corner, shape (T', 3 corners, 3);
             None when nothing crosses the plane.
     """
-    beyond = corners.detach()[..., 2] > near
-    count = beyond.sum(1)
+    seen = corners.detach()
+    beyond = seen[..., 2] > near
+    count = beyond.sum(1) * torch.isfinite(seen).all(-1).all(-1)
     everywhere = torch.arange(corners.shape[0], device=corners.device)
     if bool((count == 3).all()):
         return corners, everywhere, None
@@ -39,7 +41,8 @@ def clip_near(corners: Tensor, near: float) -> tuple[Tensor, Tensor, Tensor | No
     coordinates = coordinates.index_put(
         (cut,), _coordinates(corners[parents[cut]], beyond[parents[cut]], second[cut], near)
     )
-    return coordinates @ corners[parents], parents, coordinates
+    # written out: a matrix product rounds by the order of the corners, and would open cracks along cut edges
+    return (coordinates[..., None] * corners[parents][:, None]).sum(-2), parents, coordinates
 
 
 def _coordinates(corners: Tensor, beyond: Tensor, second: Tensor, near: float) -> Tensor:
@@ -50,9 +53,14 @@ def _coordinates(corners: Tensor, beyond: Tensor, second: Tensor, near: float) -
     order = (odd[:, None] + torch.arange(3, device=odd.device)) % 3
     unit = torch.eye(3, dtype=corners.dtype, device=corners.device)[order]
     z = corners[..., 2].gather(1, order)
-    along = ((near - z[:, :1]) / (z[:, 1:] - z[:, :1])).clamp(0, 1)[..., None]
+    # always from the nearer corner to the farther, so that neighbours cut their common edge alike
+    nearer = torch.where(alone[:, None], z[:, 1:], z[:, :1])
+    farther = torch.where(alone[:, None], z[:, :1], z[:, 1:])
+    along = ((near - nearer) / (farther - nearer)).clamp(0, 1)[..., None]
+    share = torch.where(alone[:, None, None], along, 1 - along)  # of the odd corner out
+    rest = torch.where(alone[:, None, None], 1 - along, along)
     a, b, c = unit.unbind(1)
-    ab, ac = a + along[:, 0] * (b - a), a + along[:, 1] * (c - a)
+    ab, ac = share[:, 0] * a + rest[:, 0] * b, share[:, 1] * a + rest[:, 1] * c
     tip = torch.stack([a, ab, ac], 1)
     quad = torch.where(second[:, None, None], torch.stack([ab, c, ac], 1), torch.stack([ab, b, c], 1))
     return torch.where(alone[:, None, None], tip, quad)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from ...errors import InputError
@@ -16,3 +17,16 @@ def check_triangles(triangles: Tensor, image_starts: Tensor, grid: Grid) -> None
         raise InputError(
             f"image_starts must have shape ({grid.images + 1},), got {tuple(image_starts.shape)}"
         )
+
+
+def check_index(index: Tensor, grid: Grid) -> None:
+    """Raise :class:`InputError` unless the index picture is int32 of shape (I, H, W)."""
+    check_picture("index", index, (grid.images, grid.height, grid.width))
+    if index.dtype != torch.int32:
+        raise InputError(f"index must be int32, got {index.dtype}")
+
+
+def check_picture(name: str, picture: Tensor, shape: tuple[int, ...]) -> None:
+    """Raise :class:`InputError` unless a per-pixel tensor has this shape."""
+    if tuple(picture.shape) != shape:
+        raise InputError(f"{name} must have shape {shape}, got {tuple(picture.shape)}")

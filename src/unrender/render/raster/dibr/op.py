@@ -7,6 +7,7 @@ from typing import Any
 import torch
 import warp as wp
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from ..cells import FINE, Cells, cells_with_background, pair_with_cells, sort_by_cell, sum_pairs
 from ..grid import Grid
@@ -131,13 +132,14 @@ class SoftMask(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, triangles: Tensor, image_starts: Tensor, index: Tensor, *rest: Any) -> Tensor:  # noqa: D102
-        triangles = triangles.contiguous()
+        triangles, index = triangles.contiguous(), index.contiguous()
         alpha, last = torch.ops.unrender.dibr_soft_mask(triangles, image_starts, index, *rest)
         ctx.save_for_backward(triangles, image_starts, index, alpha, last)
         ctx.rest = rest
         return alpha
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
         grad = torch.ops.unrender.dibr_soft_mask_backward(grads[0], *ctx.saved_tensors, *ctx.rest)
         return grad, *(None,) * (2 + len(ctx.rest))

@@ -9,7 +9,7 @@ from torch import Tensor
 from ....errors import InputError
 from ..backend import Backend, use_warp
 from ..grid import Grid
-from ..inputs import check_triangles
+from ..inputs import check_index, check_triangles
 from . import reference
 
 
@@ -47,10 +47,13 @@ def soft_mask(
         InputError: wrong shapes, backend, or a value that is not positive.
     """
     check_triangles(triangles, image_starts, grid)
+    check_index(index, grid)
     if not sigma > 0:
         raise InputError(f"sigma must be positive, got {sigma}")
     if max_faces is not None and max_faces < 1:
         raise InputError(f"max_faces must be at least 1, got {max_faces}")
+    if reach is not None and not reach >= 0:
+        raise InputError(f"reach must not be negative, got {reach}")
     if reach is None:
         reach = math.sqrt(sigma * math.log(1e4))
     if use_warp(backend, triangles):

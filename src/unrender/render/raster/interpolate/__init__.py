@@ -8,7 +8,7 @@ from torch import Tensor
 from ....errors import InputError
 from ..backend import Backend, use_warp
 from ..grid import Grid
-from ..inputs import check_triangles
+from ..inputs import check_index, check_picture, check_triangles
 from . import reference
 
 __all__ = ["interpolate"]
@@ -46,6 +46,8 @@ def interpolate(
         InputError: wrong shapes or backend.
     """
     check_triangles(triangles, image_starts, grid)
+    check_index(index, grid)
+    check_picture("weights", weights, (*index.shape, 3))
     if corners.ndim != 3 or corners.shape[1] != 3:
         raise InputError(f"corners must have shape (R, 3, D), got {tuple(corners.shape)}")
     if rows is None:
@@ -54,6 +56,11 @@ def interpolate(
                 f"corners must have a row for each of {triangles.shape[0]} triangles, got {corners.shape[0]}"
             )
         rows = torch.arange(triangles.shape[0], dtype=torch.int32, device=triangles.device)
+    elif rows.dtype != torch.int32 or rows.shape != triangles.shape[:1]:
+        raise InputError(
+            f"rows must be int32 of shape ({triangles.shape[0]},), "
+            f"got {rows.dtype} of shape {tuple(rows.shape)}"
+        )
     if use_warp(backend, corners):
         from .op import Interpolate
 

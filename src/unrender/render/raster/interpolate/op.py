@@ -7,6 +7,7 @@ from typing import Any
 import torch
 import warp as wp
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from ..cells import COARSE, pair_with_cells, sum_pairs, sum_rows, visible_triangles
 from ..grid import Grid
@@ -29,11 +30,11 @@ def _forward(corners: Tensor, rows: Tensor, index: Tensor, weights: Tensor) -> T
         index.numel(),
         [
             channels,
-            as_warp(corners.view(-1, 3 * channels), wp.float32),
+            as_warp(corners.view(corners.shape[0], 3 * channels), wp.float32),
             as_warp(rows, wp.int32),
             as_warp(index.view(-1), wp.int32),
             as_warp(weights.view(-1, 3), wp.vec3),
-            as_warp(values.view(-1, channels), wp.float32),
+            as_warp(values.view(index.numel(), channels), wp.float32),
         ],
         corners.device,
         grain=4096,
@@ -60,10 +61,10 @@ def _backward(
         index.numel(),
         [
             channels,
-            as_warp(corners.view(-1, 3 * channels), wp.float32),
+            as_warp(corners.view(corners.shape[0], 3 * channels), wp.float32),
             as_warp(rows, wp.int32),
             as_warp(index.view(-1), wp.int32),
-            as_warp(grad.view(-1, channels), wp.float32),
+            as_warp(grad.view(index.numel(), channels), wp.float32),
             as_warp(grad_weights.view(-1, 3), wp.vec3),
         ],
         device,
@@ -124,12 +125,14 @@ class Interpolate(torch.autograd.Function):
         step_x: float,
         step_y: float,
     ) -> Tensor:
-        corners, weights = corners.contiguous(), weights.contiguous()
+        corners, index, weights = corners.contiguous(), index.contiguous(), weights.contiguous()
+        rows = rows.contiguous()
         ctx.save_for_backward(corners, rows, index, weights, triangles.contiguous(), image_starts)
         ctx.steps = (step_x, step_y)
         return torch.ops.unrender.interpolate(corners, rows, index, weights)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
         corners, weights = torch.ops.unrender.interpolate_backward(grads[0], *ctx.saved_tensors, *ctx.steps)
         return corners, None, None, weights, None, None, None, None

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 import warp as wp
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from ..cells import COARSE, FINE, pair_with_cells, sort_by_cell, sum_pairs, visible_triangles
 from ..grid import Grid
@@ -143,6 +144,7 @@ class Rasterize(torch.autograd.Function):
         return index, weights, depth
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
         triangles, image_starts, index = ctx.saved_tensors
         grad = torch.ops.unrender.zbuffer_backward(
