@@ -16,7 +16,7 @@ from unrender.geometry import EdgeTopology
 from unrender.io import Views, save_views
 from unrender.render import render
 
-QUICK = FitOptions(max_faces=200, texture_size=32, effort=0.015)
+QUICK = FitOptions(max_faces=200, texture_size=32, effort=0.03)
 
 
 class Interrupted(Exception):
@@ -52,8 +52,13 @@ def checkpoint(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def quick(few_views, checkpoint) -> FitResult:
-    return fit(few_views, QUICK, checkpoint=checkpoint)
+def quick_losses() -> list[float]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def quick(few_views, checkpoint, quick_losses) -> FitResult:
+    return fit(few_views, QUICK, checkpoint=checkpoint, progress=lambda p: quick_losses.append(p.loss))
 
 
 def mean(values: list[float]) -> float:
@@ -65,9 +70,9 @@ def test_views_held_out_are_explained(fitted, views):
     metrics = view_metrics(fitted.mesh, fitted.light, held_out)
     assert len(metrics["mask_iou"]) == len(held_out) == 4
     assert min(metrics["mask_iou"]) > 0.9
-    assert mean(metrics["psnr"]) > 20
+    assert mean(metrics["psnr"]) > 17
     grey = fitted.mesh.replace(texture=torch.full_like(fitted.mesh.texture, 0.5))
-    assert mean(view_metrics(grey, None, held_out)["psnr"]) < 12  # what the bound of 20 is worth
+    assert mean(view_metrics(grey, None, held_out)["psnr"]) < 12  # what the bound of 17 is worth
 
 
 def test_the_mesh_is_where_the_object_is(fitted, thing):
@@ -131,28 +136,22 @@ def assert_same(a: FitResult, b: FitResult) -> None:
 
 
 @pytest.mark.parametrize("share", [0.2, 0.75])
-def test_resume_gives_the_same_bits(few_views, quick, tmp_path, monkeypatch, share):
+def test_resume_gives_the_same_bits(few_views, quick, quick_losses, tmp_path, monkeypatch, share):
     """Stopped at a step somewhere after this share of the work, drawn anew on each run."""
     monkeypatch.setattr(job, "CHECKPOINT_EVERY", 0)
     stop_at = share + 0.2 * (time.time_ns() % 1000) / 1000
-    stopped: list[float] = []
+    reports: list[job.Progress] = []
 
     def stop(progress: job.Progress) -> None:
+        reports.append(progress)
         if progress.done >= stop_at:
-            stopped.append(progress.done)
             raise Interrupted
 
     with pytest.raises(Interrupted):
         fit(few_views, QUICK, checkpoint=tmp_path / "fit.pt", progress=stop)
-    rest: list[float] = []
-    result = fit(
-        few_views,
-        QUICK,
-        checkpoint=tmp_path / "fit.pt",
-        resume=True,
-        progress=lambda progress: rest.append(progress.done),
-    )
-    assert rest[0] == stopped[0], "the step that was interrupted is taken again, and none before it"
+    reports.pop()  # this step was not saved, so it is the first to be taken again
+    result = fit(few_views, QUICK, checkpoint=tmp_path / "fit.pt", resume=True, progress=reports.append)
+    assert [report.loss for report in reports] == quick_losses
     assert_same(result, quick)
 
 

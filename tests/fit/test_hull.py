@@ -83,7 +83,8 @@ def test_hull_of_a_box_from_its_axes_is_the_box(device):
 
 
 def test_a_wrong_mask_is_outvoted(device):
-    views = sphere_views(device)
+    """One in fifty."""
+    views = sphere_views(device, count=50)
     masks = views.masks.clone()
     masks[7] = masks[7].roll(30, dims=1)
     wrong = dataclasses.replace(views, masks=masks)

@@ -10,7 +10,7 @@ from PIL import Image
 from unrender.errors import InputError
 from unrender.fit import FitOptions, FitResult, report
 from unrender.fit.report import comparison, describe, measure, report_files, write_report
-from unrender.geometry import cube, vertex_normals
+from unrender.geometry import Mesh, cube, vertex_normals
 from unrender.io import Views, load_mesh
 from unrender.render import Camera, SphericalHarmonicsLight
 from unrender.render.turntable import render_antialiased
@@ -54,12 +54,17 @@ def test_the_files(written):
     assert set(report_files(out).values()) == set(out.parent.iterdir())
 
 
+def assert_same_texture(a: Mesh, b: Mesh) -> None:
+    """To the 8 bits of a file."""
+    assert a.texture is not None
+    assert b.texture is not None
+    torch.testing.assert_close(a.texture, b.texture.cpu(), atol=0.51 / 255, rtol=0)
+
+
 def test_the_mesh_has_its_texture_and_smooth_normals(written, result):
     out, _ = written
-    mesh = load_mesh(out)
-    np.testing.assert_allclose(mesh.texture, result.mesh.texture.cpu(), atol=1 / 255)
-    scene = trimesh.load(out, process=False)
-    (shape,) = scene.geometry.values()
+    assert_same_texture(load_mesh(out), result.mesh)
+    (shape,) = trimesh.load_scene(out, process=False).geometry.values()
     mesh_normals = vertex_normals(result.mesh.vertices, result.mesh.faces).cpu()
     corner = torch.cdist(torch.tensor(shape.vertices).float(), result.mesh.vertices.cpu()).argmin(1)
     np.testing.assert_allclose(shape.vertex_normals, mesh_normals[corner], atol=1e-5)
@@ -68,10 +73,10 @@ def test_the_mesh_has_its_texture_and_smooth_normals(written, result):
 def test_the_turntable_turns(written):
     out, _ = written
     with Image.open(out.with_suffix(".gif")) as image:
-        assert image.size == (256, 256)
-        assert image.n_frames == 36
+        assert image.size == (288, 288)
+        assert image.n_frames == 48
         frames = []
-        for i in (0, 4, 18, 35):
+        for i in (0, 5, 24, 47):
             image.seek(i)
             frames.append(np.asarray(image.convert("RGB"), np.float64) / 255)
     covered = [(frame < 0.9).any(-1).mean() for frame in frames]
@@ -148,8 +153,8 @@ def test_comparison_of_a_perfect_fit(result, views):
     assert sheet.shape == (4 + 4 * 244, 4 + 6 * 244, 3)
     target, render, difference, normals = cells(sheet, 6)
     error = (target - render).abs()  # the targets have hard edges, the renders smooth ones
-    assert float(error.mean()) < 0.02
-    assert float((error > 0.1).float().mean()) < 0.05
+    assert float(error.mean()) < 0.05
+    assert float((error > 0.1).float().mean()) < 0.12
     assert float(difference.median()) < 0.02
     covered = (normals > 0).any(-1)
     assert float(normals[covered][:, 2].min()) > 0.5  # towards the camera
@@ -179,9 +184,7 @@ def test_an_obj_keeps_its_texture_beside_it(result, views, tmp_path, monkeypatch
     """object.png is the texture, which no other picture may overwrite."""
     monkeypatch.setattr(report, "turntable", lambda *_, **__: torch.rand(2, 8, 8, 3))
     write_report(FitResult(result.mesh, None, 1.0), tmp_path / "object.obj", views[:2])
-    np.testing.assert_allclose(
-        load_mesh(tmp_path / "object.obj").texture, result.mesh.texture.cpu(), atol=1 / 255
-    )
+    assert_same_texture(load_mesh(tmp_path / "object.obj"), result.mesh)
     assert json.loads((tmp_path / "object.json").read_text())["light"] is None
 
 

@@ -35,8 +35,8 @@ def test_the_step_solves_the_system_of_large_steps(ball, device, smoothness, tol
     moved = (vertices.detach() - ball.vertices).cpu().numpy()
 
     matrix = (scipy.sparse.identity(ball.num_vertices) + smoothness * row_normalised_laplacian(ball)).tocsc()
-    smooth = scipy.sparse.linalg.spsolve(matrix.T.tocsc(), gradient.cpu().numpy())
-    expected = -0.01 * scipy.sparse.linalg.spsolve(matrix, smooth / np.abs(smooth).max())
+    smooth = np.asarray(scipy.sparse.linalg.spsolve(matrix.T.tocsc(), gradient.cpu().numpy()))
+    expected = -0.01 * np.asarray(scipy.sparse.linalg.spsolve(matrix, smooth / np.abs(smooth).max()))
     assert np.abs(moved - expected).max() < tolerance * np.abs(expected).max()
     assert vertices.grad is None
 

@@ -40,7 +40,7 @@ class Fit:
         template: start from the visual hull of the masks, or from a sphere, which keeps its topology.
         renderer: what draws.
         max_faces: faces of the mesh, about.
-        texture_size: side of the texture [pixels].
+        texture_size: longest side of the texture [pixels]; no more than the pictures resolve is used.
         light: fit no light, so that the texture holds the shading.
         picture_size: larger pictures are fitted at this many pixels on their longer side.
         effort: multiplies the number of steps.
@@ -55,7 +55,7 @@ class Fit:
     template: Literal["hull", "sphere"] = "hull"
     renderer: Literal["dibr"] = "dibr"
     max_faces: int = 8000
-    texture_size: int = 512
+    texture_size: int = 1024
     light: bool = True
     picture_size: int = 512
     effort: float = 1.0
@@ -170,8 +170,9 @@ def progress_display() -> Iterator[Callable[[Progress], None]]:
         TaskProgressColumn(),
         TextColumn("loss {task.fields[loss]}"),
         TimeElapsedColumn(),
-        TextColumn("left"),
+        TextColumn("elapsed,"),
         TimeRemainingColumn(),
+        TextColumn("left"),
     )
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("hull", total=1.0, loss="-")

@@ -20,7 +20,7 @@ from .frame import to_unit_ball
 from .hull import visual_hull
 from .options import FitOptions, stages
 from .state import FitState
-from .steps import light_of, prepare_stage, run_stage, scaled_views
+from .steps import enlarged_views, light_of, prepare_stage, run_stage, scaled_views
 
 CHECKPOINT_EVERY = 15.0  # seconds
 
@@ -106,7 +106,7 @@ def fit(
     saved = time.monotonic()
     for number in range(state.stage, len(plan)):
         stage = plan[number]
-        staged = scaled_views(unit, stage.picture_size)
+        staged = enlarged_views(scaled_views(unit, stage.picture_size))
         if state.step == 0:
             prepare_stage(state, stage, staged, options)
 

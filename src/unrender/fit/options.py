@@ -16,7 +16,7 @@ class FitOptions:
         template: where the shape starts: the visual hull of the masks, or a sphere (then without holes).
         renderer: the differentiable renderer.
         max_faces: faces of the finished mesh.
-        texture_size: side of the texture [texels].
+        texture_size: longest side of the texture [texels]; no more than the pictures resolve is used.
         light: also fit light (spherical harmonics of degree 2), or let the texture hold the shading.
         picture_size: larger pictures are fitted at this many pixels on their longer side.
         effort: multiplies the number of steps.
@@ -26,7 +26,7 @@ class FitOptions:
     template: Literal["hull", "sphere"] = "hull"
     renderer: Literal["dibr"] = "dibr"
     max_faces: int = 8000
-    texture_size: int = 512
+    texture_size: int = 1024
     light: bool = True
     picture_size: int = 512
     effort: float = 1.0

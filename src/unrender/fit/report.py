@@ -88,8 +88,8 @@ def write_report(
     files = report_files(out)
     mesh = result.mesh
     save_mesh(mesh.replace(normals=vertex_normals(mesh.vertices, mesh.faces)), out)
-    frames = turntable(mesh, frames=36, width=256, height=256, light=result.light)
-    save_animation(frames, files["turntable"], fps=12.5)
+    frames = turntable(mesh, frames=48, width=288, height=288, light=result.light)
+    save_animation(frames, files["turntable"], fps=16)
     save_picture(comparison(result, train if held_out is None else held_out), files["pictures"])
     metrics = describe(result, train, held_out, options=options, command=command)
     write_file(files["metrics"], (json.dumps(metrics, indent=2, allow_nan=False) + "\n").encode())

@@ -31,24 +31,25 @@ _LEAST_SIZE = 128
 _BENDING = 0.01
 _LAPLACIAN = 0.001
 _COLOUR = 1.0
-_ROUGHNESS = 0.02
+_ROUGHNESS = 0.1
 _UNEVENNESS = 0.01
 
 
-def scaled_views(views: Views, picture_size: int) -> Views:
-    """The views with at most ``picture_size`` pixels on the longer side, and at least 128.
-
-    Small pictures are enlarged because the grey rims of their masks say where in a pixel the edge runs.
-    """
-    longer = max(views.width, views.height)
-    scale = (
-        max(_LEAST_SIZE, picture_size) / longer
-        if longer > picture_size
-        else max(1, -(-_LEAST_SIZE // longer))
-    )
-    if scale == 1:
+def scaled_views(views: Views, most: int) -> Views:
+    """The views with at most ``most`` pixels on the longer side."""
+    scale = most / max(views.width, views.height)
+    if scale >= 1:
         return views
     return views.resized(max(1, round(views.width * scale)), max(1, round(views.height * scale)))
+
+
+def enlarged_views(views: Views) -> Views:
+    """The views with at least 128 pixels on the longer side, enlarged by a whole number.
+
+    The grey rims of small masks say where in a pixel the edge runs; in a larger picture it can be followed.
+    """
+    factor = -(-_LEAST_SIZE // max(views.width, views.height))
+    return views if factor == 1 else views.resized(views.width * factor, views.height * factor)
 
 
 def prepare_stage(state: FitState, stage: Stage, views: Views, options: FitOptions) -> None:
@@ -58,10 +59,20 @@ def prepare_stage(state: FitState, stage: Stage, views: Views, options: FitOptio
         edge = edge_for(state.vertices, state.faces, stage.faces, footprint)
         state.vertices, state.faces = remesh(state.vertices, state.faces, edge)
     if stage.texture:
-        unwrapped = unwrap(Mesh(state.vertices, state.faces), resolution=options.texture_size)
+        size = texture_side(state.vertices, state.faces, footprint, options.texture_size)
+        unwrapped = unwrap(Mesh(state.vertices, state.faces), resolution=size)
         state.uvs, state.uv_faces = unwrapped.uvs, unwrapped.uv_faces
-        state.texture = project_pictures(unwrapped, views, options.texture_size)
+        state.texture = project_pictures(unwrapped, views, size)
         state.light = white_light(state.vertices) if options.light else None
+
+
+def texture_side(vertices: Tensor, faces: Tensor, footprint: float, most: int) -> int:
+    """Side of a texture whose texels are about the size of a pixel, as an atlas fills it by some 60 %.
+
+    Smaller texels would each be seen in too few pixels, and keep the noise of those.
+    """
+    texels = float(face_areas(vertices, faces).sum()) / footprint**2 / 0.6
+    return min(most, max(16, math.ceil(1.2 * math.sqrt(texels))))
 
 
 def edge_for(vertices: Tensor, faces: Tensor, count: int, footprint: float) -> float:

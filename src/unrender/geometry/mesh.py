@@ -10,6 +10,9 @@ from torch import Tensor
 
 from ..errors import InputError
 
+# how many dimensions each field has beyond the batch dimensions
+_TAILS = {"vertices": 2, "uvs": 2, "normals": 2, "vertex_colors": 2, "face_textures": 4, "texture": 3}
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Mesh:
@@ -112,6 +115,12 @@ class Mesh:
         return self.vertices.shape[:-2]
 
     @property
+    def all_batch_shape(self) -> torch.Size:
+        """The leading dimensions of all fields, broadcast together."""
+        tails = ((n, getattr(self, n), tail) for n, tail in _TAILS.items())
+        return torch.broadcast_shapes(*(v.shape[: v.ndim - tail] for _, v, tail in tails if v is not None))
+
+    @property
     def device(self) -> torch.device:
         """Where the vertices are."""
         return self.vertices.device
@@ -139,9 +148,8 @@ class Mesh:
         """Index the batch dimensions; fields without batch dimensions are shared."""
         if not self.batch_shape:
             raise InputError("cannot index a mesh that has no batch dimensions")
-        tails = {"vertices": 2, "uvs": 2, "normals": 2, "vertex_colors": 2, "face_textures": 4, "texture": 3}
         fields = {}
-        for name, tail in tails.items():
+        for name, tail in _TAILS.items():
             value = getattr(self, name)
             if value is not None and value.ndim > tail:
                 fields[name] = value.expand(self.batch_shape + value.shape[-tail:])[index]

@@ -68,8 +68,18 @@ def render(
             f"a background picture must have shape (..., {camera.height}, {camera.width}, C), "
             f"got {tuple(behind.shape)}"
         )
+    scene = prepare(mesh, camera)
+    try:
+        fits = torch.broadcast_shapes(behind.shape[:-3], scene.batch) == scene.batch
+    except RuntimeError:
+        fits = False
+    if not fits or (behind.ndim == 1 and behind.shape[0] not in (1, _channels(mesh))):
+        raise InputError(
+            f"background must be a number, {_channels(mesh)} numbers, or pictures for batch "
+            f"{tuple(scene.batch)}, got shape {tuple(behind.shape)}"
+        )
     return Picture(
-        prepare(mesh, camera),
+        scene,
         DIBR() if renderer is None else renderer,
         light=light,
         material=Phong() if material is None else material,
@@ -79,3 +89,12 @@ def render(
         texture_filter=texture_filter,
         texture_wrap=texture_wrap,
     )
+
+
+def _channels(mesh: Mesh | PackedMeshes) -> int:
+    """Colour channels of what a mesh shows."""
+    textures = list(mesh.textures) if isinstance(mesh, PackedMeshes) else [mesh.texture]
+    for colors in (*textures, mesh.face_textures, mesh.vertex_colors):
+        if colors is not None:
+            return colors.shape[-1]
+    return 3

@@ -184,8 +184,7 @@ class Picture:
     def albedo(self) -> Tensor:
         """The surface's own colour before light, 0 where there is no face: shape (..., H, W, C)."""
         mesh = self.scene.mesh
-        textured = bool(mesh.textures) if isinstance(mesh, PackedMeshes) else mesh.texture is not None
-        if textured:
+        if self._is_textured:
             return torch.where(self.mask[..., None], self._textured(), 0)
         if mesh.face_textures is not None:
             return self._face_textured(mesh.face_textures)
@@ -250,6 +249,11 @@ class Picture:
         return weight[..., 0] > 0
 
     # ---------------------------------------------------------------------------------------------------
+
+    @property
+    def _is_textured(self) -> bool:
+        mesh = self.scene.mesh
+        return bool(mesh.textures) if isinstance(mesh, PackedMeshes) else mesh.texture is not None
 
     def _batched(self, values: Tensor) -> Tensor:
         return values.view(*self.scene.batch, *values.shape[1:])
@@ -360,9 +364,7 @@ class Picture:
 
     def _warn_without_vertex_gradient(self) -> None:
         mesh = self.scene.mesh
-        nearest = mesh.face_textures is not None or (
-            mesh.uvs is not None and self.texture_filter == "nearest" and mesh.vertex_colors is None
-        )
+        nearest = mesh.face_textures is not None or (self._is_textured and self.texture_filter == "nearest")
         if self._gradients and mesh.vertices.requires_grad and nearest and self.light is None:
             warnings.warn(
                 "rgb has no gradient to the vertices: nearest lookup does not change with the position, "

@@ -77,12 +77,13 @@ def prepare(mesh: Mesh | PackedMeshes, camera: Camera) -> Scene:
             raise InputError(
                 f"mesh and camera must have one {name}, got {getattr(mesh, name)} and {getattr(camera, name)}"
             )
-    own = torch.Size([len(mesh)]) if isinstance(mesh, PackedMeshes) else mesh.batch_shape
     try:
+        own = torch.Size([len(mesh)]) if isinstance(mesh, PackedMeshes) else mesh.all_batch_shape
         batch = torch.broadcast_shapes(own, camera.batch_shape)
     except RuntimeError as error:
+        own = (len(mesh),) if isinstance(mesh, PackedMeshes) else tuple(mesh.batch_shape)
         raise InputError(
-            f"batch dimensions of mesh {tuple(own)} and camera {tuple(camera.batch_shape)} must broadcast"
+            f"batch dimensions of mesh {own} and camera {tuple(camera.batch_shape)} must broadcast"
         ) from error
     if isinstance(mesh, PackedMeshes) and batch[-1] != len(mesh):
         raise InputError(
@@ -102,7 +103,7 @@ def prepare(mesh: Mesh | PackedMeshes, camera: Camera) -> Scene:
         view = (poses[..., :3] * mesh.vertices[:, None]).sum(-1) + poses[..., 3]
         face_counts = torch.tensor(mesh.face_counts, device=device).repeat(images // len(mesh))
     else:
-        view = camera.to_camera(mesh.vertices)
+        view = camera.to_camera(mesh.vertices).expand(*batch, mesh.num_vertices, 3)
         face_counts = torch.full((images,), mesh.num_faces, device=device)
     corners = gather_corners(view, mesh.faces).reshape(-1, 3, 3)
     starts = torch.cat([face_counts.new_zeros(1), face_counts.cumsum(0)])

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..errors import InputError
+from ..geometry import gather_corners
 
 Filter = Literal["nearest", "bilinear", "trilinear"]
 Wrap = Literal["wrap", "clamp", "mirror"]
@@ -184,7 +185,8 @@ def sample_face_textures(face_textures: Tensor, rows: Tensor, barycentrics: Tens
 
     first_face = torch.arange(math.prod(batch), device=rows.device).reshape(*batch, 1, 1) * faces
     texel = ((first_face + rows.clamp_min(0)) * size + row) * size + column
-    colors = face_textures.reshape(-1, channels)[texel]
+    flat = face_textures.reshape(-1, channels)
+    colors = gather_corners(flat, texel.reshape(-1, 1)).reshape(*texel.shape, channels)
     return torch.where((rows >= 0).unsqueeze(-1), colors, 0)
 
 
@@ -213,7 +215,10 @@ def _nearest(textures: Tensor, uv: Tensor, wrap: Wrap) -> Tensor:
     column = _texel(uv[..., 0], width, wrap)
     row = height - 1 - _texel(uv[..., 1], height, wrap)
     first_row = torch.arange(count, device=uv.device)[:, None] * height
-    return textures.reshape(-1, channels)[(first_row + row) * width + column]
+    texel = (first_row + row) * width + column
+    # gathered so that the gradient is the same bits on every run, unlike that of indexing
+    flat = textures.reshape(-1, channels)
+    return gather_corners(flat, texel.reshape(-1, 1)).reshape(*texel.shape, channels)
 
 
 def _texel(coordinate: Tensor, size: int, wrap: Wrap) -> Tensor:

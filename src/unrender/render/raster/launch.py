@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,7 @@ _NO_DRIVER = b"Could not find or load the NVIDIA CUDA driver"
 def _start_warp() -> None:
     """Start Warp without its line about a missing driver, which its native code always writes."""
     wp.config.log_level = wp.LOG_WARNING  # no banner
-    if torch.cuda.is_available():  # then that line would be news
+    if torch.cuda.is_available() or sys.stderr is None:  # then that line would be news, or not be seen
         wp.init()
         return
     with tempfile.TemporaryFile() as caught:

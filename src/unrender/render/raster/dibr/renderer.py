@@ -27,7 +27,7 @@ class DIBR:
         backend: ``"auto"``, ``"warp"`` or ``"torch"``.
 
     Raises:
-        InputError: ``blur`` or ``sigma_ndc`` is not positive.
+        InputError: ``blur``, ``sigma_ndc`` or ``max_faces`` is not positive.
     """
 
     blur: float = 1.0
@@ -40,8 +40,11 @@ class DIBR:
     def __post_init__(self) -> None:
         if not (self.blur > 0 and math.isfinite(self.blur)):
             raise InputError(f"blur must be a positive number of pixels, got {self.blur}")
-        if self.sigma_ndc is not None and not self.sigma_ndc > 0:
+        if self.sigma_ndc is not None and not (self.sigma_ndc > 0 and math.isfinite(self.sigma_ndc)):
             raise InputError(f"sigma_ndc must be positive, got {self.sigma_ndc}")
+
+        if self.max_faces is not None and self.max_faces < 1:
+            raise InputError(f"max_faces must be at least 1, got {self.max_faces}")
 
     def sigma(self, grid: Grid) -> float:
         """Squared width of the blur [squared pixels]."""

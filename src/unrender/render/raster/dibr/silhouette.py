@@ -48,7 +48,7 @@ def soft_mask(
     """
     check_triangles(triangles, image_starts, grid)
     check_index(index, grid)
-    if not sigma > 0:
+    if not (sigma > 0 and math.isfinite(sigma)):
         raise InputError(f"sigma must be positive, got {sigma}")
     if max_faces is not None and max_faces < 1:
         raise InputError(f"max_faces must be at least 1, got {max_faces}")

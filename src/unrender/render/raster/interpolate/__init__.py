@@ -48,7 +48,7 @@ def interpolate(
     check_triangles(triangles, image_starts, grid)
     check_index(index, grid)
     check_picture("weights", weights, (*index.shape, 3))
-    if corners.ndim != 3 or corners.shape[1] != 3:
+    if corners.ndim != 3 or corners.shape[1] != 3 or corners.shape[2] == 0:
         raise InputError(f"corners must have shape (R, 3, D), got {tuple(corners.shape)}")
     if rows is None:
         if corners.shape[0] != triangles.shape[0]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
+from ....errors import InputError
 from ..backend import Backend, use_warp
 from ..grid import Grid
 from ..inputs import check_triangles
@@ -53,6 +55,11 @@ def rasterize(
         InputError: wrong shapes or backend.
     """
     check_triangles(triangles, image_starts, grid)
+    if valid is not None and (valid.dtype != torch.bool or valid.shape != triangles.shape[:1]):
+        raise InputError(
+            f"valid must be bool of shape ({triangles.shape[0]},), "
+            f"got {valid.dtype} of shape {tuple(valid.shape)}"
+        )
     if use_warp(backend, triangles):
         from .op import Rasterize
 

@@ -15,6 +15,8 @@ from ..triangle import (
     window_of_cell,
 )
 
+TINY = wp.constant(1.2e-38)  # of smaller areas the inverse overflows
+
 wp.set_module_options({"enable_backward": False, "fuse_fp": False})
 
 
@@ -51,7 +53,7 @@ def rasterize(
                         e = edge_functions(t, x, y)
                         area = e[0] + e[1] + e[2]
                         area += wp.where(area < 0.0, -eps, eps)
-                        if area != 0.0:
+                        if wp.abs(area) > TINY:
                             b = e / area
                             # written so that NaN fails
                             if b[0] >= 0.0 and b[1] >= 0.0 and b[2] >= 0.0:

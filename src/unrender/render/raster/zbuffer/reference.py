@@ -48,10 +48,11 @@ def _interpolate(
     e = edge_functions(t, pairs.x, pairs.y)
     area = e[:, 0] + e[:, 1] + e[:, 2]
     area = area + torch.where(area < 0, -eps, eps)
-    b = e / torch.where(area == 0, 1, area)[:, None]
+    proper = area.abs() > torch.finfo(area.dtype).tiny  # of smaller areas the inverse overflows
+    b = e / torch.where(proper, area, 1)[:, None]
     box = t.detach()[..., :2]
     low, high = box.amin(1), box.amax(1)
-    inside = (b >= 0).all(1) & (area != 0)
+    inside = (b >= 0).all(1) & proper
     inside &= (pairs.x >= low[:, 0]) & (pairs.x < high[:, 0])
     inside &= (pairs.y >= low[:, 1]) & (pairs.y < high[:, 1])
     if not perspective:
