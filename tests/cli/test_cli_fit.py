@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import math
 import re
 import typing
 
@@ -46,8 +47,9 @@ def short_turntable(monkeypatch):
 
 
 @pytest.fixture
-def run(folder, tmp_path, device, capsys):
-    """Fit with the quickest settings; gives exit code, stdout and stderr."""
+def run(folder, tmp_path, device, capsys, monkeypatch):
+    """Fit with the quickest settings; gives exit code, stdout and stderr (without progress)."""
+    monkeypatch.setattr(cli_fit, "LINE_EVERY", math.inf)
 
     def run(*options: str, views=folder, out: str = "object.glb") -> tuple[int, str, str]:
         arguments = ["fit", f"{views}", "-o", f"{tmp_path / out}", "--device", device.type, *QUICK, *options]

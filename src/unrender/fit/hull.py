@@ -10,7 +10,6 @@ from ..errors import InputError
 from ..geometry import Mesh, connected_components
 from ..io import Views
 
-
 _TRACE = 0.1
 
 
@@ -18,9 +17,9 @@ def visual_hull(views: Views, *, resolution: int = 96, tolerance: float = 0.12, 
     """Carve the cube around the unit ball by the masks and mesh what is left (Laurentini 1994).
 
     A point is cut off if it lies outside the masks of more than a share ``tolerance`` of the pictures, or
-    more than a pixel away from all that the mask touches in any (of more than one in 50, to survive a wrong mask). Cutting at the
-    first picture that says so would lose parts that are thinner than a pixel in some. Points that fewer than
-    half of the pictures show are empty.
+    more than a pixel away from all that the mask touches in any of them (in one of 50, to survive a wrong
+    mask). Cutting at the first picture that says so would lose parts that are thinner than a pixel in some.
+    Points that fewer than half of the pictures show are empty.
 
     Args:
         views: pictures whose cameras look at the cube from -1 to 1.
