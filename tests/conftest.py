@@ -1,9 +1,13 @@
 """Options and fixtures of the whole suite: ``--device cpu|cuda`` and ``--slow``."""
 
+import os
 from pathlib import Path
 
 import pytest
-import torch
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read by OpenMP when torch loads
+
+import torch  # noqa: E402
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -7,9 +7,8 @@ from unrender.render import DIBR, Camera, render
 
 
 @pytest.mark.parametrize("blur", [0.5, 0.7, 1.0])
-def test_the_target_of_a_meshs_own_mask_is_its_silhouette(device, blur, monkeypatch):
-    """On average over the soft rim, so that a mesh that fits stays (but for _INWARD)."""
-    monkeypatch.setattr("unrender.fit.targets._INWARD", 0.0)
+def test_the_target_of_a_meshs_own_mask_is_its_silhouette(device, blur):
+    """On average over the soft rim, so that a mesh that fits is neither grown nor shrunk."""
     mesh = icosphere(3, device=device)
     camera = Camera.orbit(4.0, 15.0, [0.0, 50.0, 200.0], fov_y=35.0, width=96, height=80).to(device)
     picture = render(mesh, camera, renderer=DIBR(blur=blur))

@@ -33,6 +33,7 @@ class FitState:
         light: spherical-harmonic coefficients, shape (9, 3).
         optimizers: states of the stage's optimisers, by name.
         blur_faces: the silhouette targets' calibration (:class:`~unrender.fit.targets.SoftTargets`).
+        edge: length of the stage's edges at its start.
         random: state of the generator that draws the views.
     """
 
@@ -46,6 +47,7 @@ class FitState:
     light: Tensor | None = None
     optimizers: dict[str, Any] = dataclasses.field(default_factory=dict)
     blur_faces: float = 0.0
+    edge: float = 0.0
     random: Tensor | None = None
 
     def mesh(self) -> Mesh:

@@ -19,7 +19,14 @@ from ..geometry import (
 )
 from ..io import Views, unwrap
 from ..render import DIBR, SphericalHarmonicsLight, render
-from .appearance import colour_loss, light_unevenness, project_pictures, texture_roughness, white_light
+from .appearance import (
+    colour_loss,
+    estimate_light,
+    light_colour,
+    project_pictures,
+    remove_light,
+    texture_roughness,
+)
 from .frame import pixel_footprint
 from .options import FitOptions, Stage
 from .smooth import SmoothAdam
@@ -32,7 +39,7 @@ _BENDING = 0.01
 _LAPLACIAN = 0.001
 _COLOUR = 1.0
 _ROUGHNESS = 0.1
-_UNEVENNESS = 0.01
+_LIGHT_COLOUR = 0.01
 
 
 def scaled_views(views: Views, most: int) -> Views:
@@ -58,12 +65,15 @@ def prepare_stage(state: FitState, stage: Stage, views: Views, options: FitOptio
     if stage.faces is not None:
         edge = edge_for(state.vertices, state.faces, stage.faces, footprint)
         state.vertices, state.faces = remesh(state.vertices, state.faces, edge)
+    state.edge = edge_for(state.vertices, state.faces, state.faces.shape[0], 0.0)
     if stage.texture:
         size = texture_side(state.vertices, state.faces, footprint, options.texture_size)
         unwrapped = unwrap(Mesh(state.vertices, state.faces), resolution=size)
         state.uvs, state.uv_faces = unwrapped.uvs, unwrapped.uv_faces
         state.texture = project_pictures(unwrapped, views, size)
-        state.light = white_light(state.vertices) if options.light else None
+        if options.light:
+            light = estimate_light(unwrapped, views)
+            state.texture, state.light = remove_light(state.texture, unwrapped, light)
 
 
 def texture_side(vertices: Tensor, faces: Tensor, footprint: float, most: int) -> int:
@@ -100,7 +110,6 @@ def run_stage(
             look.load_state_dict(state.optimizers["look"])
     targets = SoftTargets(views.masks, stage.blur)
     targets.faces = state.blur_faces if state.step else 0.0
-    edge = edge_for(state.vertices.detach(), state.faces, state.faces.shape[0], 0.0)
     random = torch.Generator()
     if state.random is not None:
         random.set_state(state.random)
@@ -118,12 +127,12 @@ def run_stage(
         area = (views.masks[chosen] > 0.5).sum((1, 2))
         loss = ((alpha - target).square().sum((1, 2)) / area).mean()
         loss = loss + _BENDING * normal_consistency_loss(state.vertices, topology)
-        loss = loss + _LAPLACIAN * laplacian_loss(state.vertices, topology) / edge**2
+        loss = loss + _LAPLACIAN * laplacian_loss(state.vertices, topology) / state.edge**2
         if state.texture is not None:
             colour = colour_loss(picture.rgb, picture.mask, views.pictures[chosen], views.masks[chosen])
             loss = loss + _COLOUR * colour + _ROUGHNESS * texture_roughness(state.texture)
             if state.light is not None:
-                loss = loss + _UNEVENNESS * light_unevenness(state.light)
+                loss = loss + _LIGHT_COLOUR * light_colour(state.light)
         if not bool(torch.isfinite(loss)):
             raise InputError(
                 f"the loss is {float(loss)} in stage {stage.name!r}, step {step}: "

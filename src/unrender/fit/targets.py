@@ -27,16 +27,11 @@ def distance_to_mask(masks: Tensor) -> Tensor:
     return torch.stack(distances).to(masks)
 
 
-# A pixel once covered has no gradient, so an edge that has gone too far comes back only when a neighbour
-# pulls it; aiming this much [pixels] inside the mask's edge makes up for that.
-_INWARD = 0.15
-
-
 class SoftTargets:
     """The silhouette that a mesh with the given masks would have under DIB-R's blur.
 
     Beyond the edge of a mesh several faces reach a pixel, and DIB-R multiplies them up: its silhouette is
-    1 - (1 - exp(-d^2 / blur^2))^k, with k of 5 to 12 for usual meshes. Held against the plain mask, such a
+    1 - (1 - exp(-d^2 / blur^2))^k, with k of 2 to 6 for usual meshes. Held against the plain mask, such a
     silhouette is too large, and the loss shrinks thin parts away. So the mask is blurred by the same formula,
     with the k that the mesh shows at the moment.
 
@@ -54,16 +49,22 @@ class SoftTargets:
         """Measure k on a render: soft silhouettes (n, H, W) and the pixels that faces cover (n, H, W)."""
         distance = distance_to_mask(mask.to(alpha.dtype))
         band = (distance > 0) & (distance < 2.5 * self.blur + 0.5)
-        clear = torch.log1p(-alpha.detach()[band].clamp(max=1 - 1e-6)).sum()
-        expected = self._log_clear(distance[band]).sum()
-        if float(expected) < 0:
-            measured = float(clear / expected)
-            self.faces = measured if self.faces == 0 else 0.7 * self.faces + 0.3 * measured
+        if not bool(band.any()):
+            return
+        log_clear, mean = self._log_clear(distance[band]), alpha.detach()[band].mean()
+        low, high = 0.0, 64.0
+        for _ in range(20):  # the k whose silhouette has the same mean
+            middle = (low + high) / 2
+            if bool(-torch.expm1(middle * log_clear).mean() < mean):
+                low = middle
+            else:
+                high = middle
+        self.faces = low if self.faces == 0 else 0.7 * self.faces + 0.3 * low
 
     def __getitem__(self, index: Tensor) -> Tensor:
         """Targets of the views with these indices, shape (n, H, W)."""
         distance = self.distances[index]
-        soft = -torch.expm1(self.faces * self._log_clear(distance + _INWARD))
+        soft = -torch.expm1(self.faces * self._log_clear(distance))
         return torch.where(distance == 0, 1.0, soft)
 
     def _log_clear(self, distance: Tensor) -> Tensor:

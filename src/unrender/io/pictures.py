@@ -259,11 +259,16 @@ def _bytes(values: Tensor, what: str) -> NDArray[np.uint8]:
 def _gif_images(frames: NDArray[np.uint8]) -> list[Image.Image]:
     from PIL import Image
 
-    sample = frames[:: -(-len(frames) // 12)]
+    sample = frames[:: -(-len(frames) // 12), 1::3, 1::3] if min(frames.shape[1:3]) > 8 else frames
     mosaic = Image.fromarray(sample.reshape(-1, *frames.shape[2:]))
     palette = mosaic.quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=1)
-    table = palette.getpalette() or []
-    colors = np.array(table).reshape(-1, 3)
+    colors = np.array(palette.getpalette() or []).reshape(-1, 3)
+    # the background, the most frequent colour, keeps its exact value: nearly white looks wrong on a white page
+    tones, counts = np.unique(sample.reshape(-1, 3), axis=0, return_counts=True)
+    background = tones[counts.argmax()]
+    colors[np.abs(colors - background).sum(-1).argmin()] = background
+    table = colors.reshape(-1).tolist()
+    palette.putpalette(table)
 
     def nearest(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.asarray(Image.fromarray(pixels).quantize(palette=palette, dither=Image.Dither.NONE))
