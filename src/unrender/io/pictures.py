@@ -263,7 +263,7 @@ def _gif_images(frames: NDArray[np.uint8]) -> list[Image.Image]:
     mosaic = Image.fromarray(sample.reshape(-1, *frames.shape[2:]))
     palette = mosaic.quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=1)
     colors = np.array(palette.getpalette() or []).reshape(-1, 3)
-    # the background, the most frequent colour, keeps its exact value: nearly white looks wrong on a white page
+    # the background, the most frequent colour, keeps its exact value: near white looks wrong on a white page
     tones, counts = np.unique(sample.reshape(-1, 3), axis=0, return_counts=True)
     background = tones[counts.argmax()]
     colors[np.abs(colors - background).sum(-1).argmin()] = background
