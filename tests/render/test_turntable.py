@@ -1,3 +1,4 @@
+import importlib
 import math
 
 import numpy as np
@@ -7,7 +8,6 @@ import torch
 from unrender.errors import InputError
 from unrender.geometry import Mesh, cube, icosphere
 from unrender.render import AmbientLight, Camera
-from unrender.render import turntable as module
 from unrender.render.turntable import (
     bounding_ball,
     composite,
@@ -203,7 +203,7 @@ def test_turntable_does_not_depend_on_the_batches(device, monkeypatch):
     mesh = coloured_cube(device)
     blue = (0.0, 0.5, 1.0)
     together = turntable(mesh, frames=5, width=32, height=32, background=blue)
-    monkeypatch.setattr(module, "PIXELS_AT_ONCE", 2 * 64 * 64)
+    monkeypatch.setattr(importlib.import_module("unrender.render.turntable"), "PIXELS_AT_ONCE", 2 * 64 * 64)
     torch.testing.assert_close(turntable(mesh, frames=5, width=32, height=32, background=blue), together)
     torch.testing.assert_close(together[:, 0, 0], torch.tensor([blue], device=device).expand(5, 3))
 

@@ -260,7 +260,7 @@ def _gif_images(frames: NDArray[np.uint8]) -> list[Image.Image]:
     from PIL import Image
 
     sample = frames[:: -(-len(frames) // 12), 1::3, 1::3] if min(frames.shape[1:3]) > 8 else frames
-    mosaic = Image.fromarray(sample.reshape(-1, *frames.shape[2:]))
+    mosaic = Image.fromarray(np.ascontiguousarray(sample).reshape(-1, *sample.shape[2:]))
     palette = mosaic.quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=1)
     colors = np.array(palette.getpalette() or []).reshape(-1, 3)
     # the background, the most frequent colour, keeps its exact value: near white looks wrong on a white page
