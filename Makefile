@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 INSTALL := $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
 ARGS ?=
-# idle threads sleep instead of spinning: on a busy machine that is several times as fast
+# idle threads sleep instead of spinning, which on a busy machine takes the time of those that work
 export OMP_WAIT_POLICY ?= passive
 
 .PHONY: demo test check bench docs clean

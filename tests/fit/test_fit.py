@@ -301,6 +301,7 @@ def test_camera_to_world_for_world_to_camera_is_refused(views):
         ({"picture_size": 0}, "picture_size must be at least 16, got 0"),
         ({"effort": 0.0}, "effort must be positive, got 0"),
         ({"effort": math.nan}, "effort must be positive, got nan"),
+        ({"effort": math.inf}, "effort must be positive, got inf"),
     ],
 )
 def test_options_out_of_range_are_refused(options, match):

@@ -172,7 +172,6 @@ def check_views(views: Views) -> None:
 def _initial_state(unit: Views, options: FitOptions) -> FitState:
     if options.template == "sphere":
         sphere = icosphere(3, radius=0.5).to(unit.pictures.device)
-        _require_outside(unit, torch.linalg.vector_norm(unit.cameras.center, dim=-1) < 0.5)
         return FitState(sphere.vertices.to(unit.pictures.dtype), sphere.faces)
     hull = visual_hull(scaled_views(unit, 256))
     _require_outside(unit, winding_number(unit.cameras.center, hull.vertices, hull.faces) > 0.5)

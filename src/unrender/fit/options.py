@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Literal
 
 from ..errors import InputError
@@ -36,7 +37,7 @@ class FitOptions:
         for name, least in (("max_faces", 100), ("texture_size", 16), ("picture_size", 16)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        if not self.effort > 0:
+        if not (self.effort > 0 and math.isfinite(self.effort)):
             raise InputError(f"effort must be positive, got {self.effort}")
 
 

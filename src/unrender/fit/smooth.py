@@ -34,7 +34,7 @@ class SmoothAdam:
         self.lr = lr
         self.smoothness = smoothness
         laplacian = uniform_laplacian(faces, vertices.shape[0]).to(vertices.dtype)
-        with warnings.catch_warnings():  # torch calls CSR matrices beta; their product is five times as fast
+        with warnings.catch_warnings():  # torch calls CSR matrices beta; their product is faster
             warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta", UserWarning)
             self.laplacian = laplacian.to_sparse_csr()
             self.transposed = laplacian.t().coalesce().to_sparse_csr()

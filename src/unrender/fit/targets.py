@@ -31,7 +31,7 @@ class SoftTargets:
     """The silhouette that a mesh with the given masks would have under DIB-R's blur.
 
     Beyond the edge of a mesh several faces reach a pixel, and DIB-R multiplies them up: its silhouette is
-    1 - (1 - exp(-d^2 / blur^2))^k, with k of 2 to 6 for usual meshes. Held against the plain mask, such a
+    1 - (1 - exp(-d^2 / blur^2))^k, with k of several for usual meshes. Held against the plain mask, such a
     silhouette is too large, and the loss shrinks thin parts away. So the mask is blurred by the same formula,
     with the k that the mesh shows at the moment.
 
