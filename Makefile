@@ -30,7 +30,7 @@ check: $(VENV)/.installed  ## style and types
 	$(VENV)/bin/pyright
 
 bench: $(VENV)/.installed  ## time the rasterisers
-	$(VENV)/bin/python benchmarks/dibr.py $(ARGS)
+	$(VENV)/bin/python benchmarks/rasterize.py $(ARGS)
 
 docs: $(VENV)/.installed-docs  ## HTML in docs/_build
 	$(VENV)/bin/sphinx-build -W --keep-going -b html docs docs/_build

@@ -51,17 +51,17 @@ def fit_table(report: dict[str, Any]) -> str:
     return f"{markdown([head, *rows])}\n\nOn {machine['processor']}, {threads} of PyTorch.\n"
 
 
-def dibr_table(report: dict[str, Any]) -> str:
-    """Every case of benchmarks/dibr.py, forward + backward of all three passes."""
+def rasterize_table(report: dict[str, Any]) -> str:
+    """Every case of benchmarks/rasterize.py, forward + backward of all passes."""
     names = [n for n in NAMES if any("skipped" not in case["results"][n] for case in report["cases"])]
     rows = [["picture", "faces", "batch", "pass", *(NAMES[n] for n in names), "peak MB", "same bits again"]]
     for case in report["cases"]:
         results = [case["results"][n] for n in names]
-        last = case["pass"] == "both"
+        memory = [f"{r['peak_mb']:.0f}" if "peak_mb" in r else "–" for r in results]
         rows.append(
             [f"{case['size']}²", f"{case['faces']}", f"{case['batch']}", case["pass"]]
             + [milliseconds(result) for result in results]
-            + [", ".join(f"{r['peak_mb']:.0f}" if "peak_mb" in r else "–" for r in results) if last else ""]
+            + [", ".join(memory) if set(memory) != {"–"} else ""]
             + [", ".join({True: "yes", False: "no"}.get(r.get("gradients_repeat"), "–") for r in results)]
         )
     return f"{markdown(rows)}\n\n{where(report)}\n"
@@ -76,11 +76,12 @@ def summary_table(fitted: dict[str, Any], timed: dict[str, Any]) -> str:
                 what = f"`fit`: {wanted}, {r['views']} views of {r['size']} x {r['size']}"
                 quality = f"mask IoU {r['mask_iou']:.3f}, PSNR {r['psnr']:.1f} dB"
                 rows.append([what, f"{quality} on {r['held_out']} held-out views, in {r['seconds']:.0f} s"])
+    names = {"dibr": "DIB-R", "softras colour": "SoftRas, colours", "nmr": "Neural 3D Mesh Renderer"}
     for case in timed["cases"]:
-        if case["pass"] == "both" and case["batch"] == 8 and case["faces"] == 1280:
+        if case["pass"] in names and case["batch"] == 8 and case["faces"] == 1280:
             warp, torch = (case["results"][n] for n in ("warp", "torch"))
             size = f"{case['size']} x {case['size']}"
-            what = f"DIB-R forward + backward, {size}, {case['faces']} faces, batch {case['batch']}"
+            what = f"{names[case['pass']]}: forward + backward of {size}, {case['faces']} faces, batch 8"
             times = f"{warp['total_ms']:.1f} ms an image"
             if "skipped" not in torch:
                 times += f"; the PyTorch reference takes {torch['times_warp']:.0f} times as long"
@@ -97,7 +98,7 @@ def milliseconds(result: dict[str, Any]) -> str:
 
 
 def where(report: dict[str, Any]) -> str:
-    """The machine of a run of benchmarks/dibr.py."""
+    """The machine of a run of benchmarks/rasterize.py."""
     machine = report["machine"]
     device = "" if machine["device"] == "cpu" else f"{machine['device']}, "
     threads = plural(machine["threads"], "thread")
@@ -119,10 +120,10 @@ def markdown(rows: Rows) -> str:
 
 
 TABLES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
-    "summary": (summary_table, ("fit-cpu.json", "dibr-cpu.json")),
+    "summary": (summary_table, ("fit-cpu.json", "rasterize-cpu.json")),
     "fit": (fit_table, ("fit-cpu.json",)),
-    "dibr": (dibr_table, ("dibr-cpu.json",)),
-    "dibr-cuda": (dibr_table, ("dibr-cuda.json",)),
+    "rasterize": (rasterize_table, ("rasterize-cpu.json",)),
+    "rasterize-cuda": (rasterize_table, ("rasterize-cuda.json",)),
 }
 
 

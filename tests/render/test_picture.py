@@ -13,7 +13,8 @@ from unrender.render import (
     Phong,
     PointLight,
     SphericalHarmonicsLight,
-    picture,
+    dibr_picture,
+    mesh_picture,
     render,
 )
 
@@ -98,17 +99,19 @@ def test_a_mesh_without_colours_is_white(device):
 def test_only_what_is_read_is_computed(device, monkeypatch):
     calls = []
 
-    def count(name):
-        function = getattr(picture, name)
+    def count(module, name):
+        function = getattr(module, name)
 
         def counted(*arguments, **options):
             calls.append(name)
             return function(*arguments, **options)
 
-        monkeypatch.setattr(picture, name, counted)
+        monkeypatch.setattr(module, name, counted)
 
-    for name in ("rasterize", "soft_mask", "interpolate", "sample_texture", "shade", "vertex_normals"):
-        count(name)
+    for name in ("rasterize", "interpolate", "sample_texture", "vertex_normals"):
+        count(mesh_picture, name)
+    for name in ("soft_mask", "shade"):
+        count(dibr_picture, name)
     light = DirectionalLight(torch.tensor([0.0, 1, 0]).double().to(device), torch.ones(3).double().to(device))
     result = render(textured_mesh(device), odd_camera(device), light)
     assert calls == []

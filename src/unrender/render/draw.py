@@ -10,12 +10,19 @@ from torch import Tensor
 from ..errors import InputError
 from ..geometry import Mesh, PackedMeshes
 from .camera import Camera
+from .dibr_picture import DIBRPicture
 from .light import Light
-from .picture import Picture
+from .mesh_picture import Look, MeshPicture
+from .nmr_picture import NeuralMeshPicture
 from .raster.dibr import DIBR
+from .raster.nmr import NeuralMesh
+from .raster.softras import SoftRas
 from .scene import prepare
 from .shade import Phong
+from .softras_picture import SoftRasPicture
 from .texture import Filter, Wrap
+
+Renderer = DIBR | SoftRas | NeuralMesh
 
 
 def render(
@@ -23,14 +30,14 @@ def render(
     camera: Camera,
     light: Light | Sequence[Light] | None = None,
     *,
-    renderer: DIBR | None = None,
+    renderer: Renderer | None = None,
     background: float | Sequence[float] | Tensor = 0.0,
     material: Phong | None = None,
     flat: bool = False,
     double_sided: bool = True,
     texture_filter: Filter = "bilinear",
     texture_wrap: Wrap = "wrap",
-) -> Picture:
+) -> MeshPicture:
     """Render meshes, differentiably in all that goes in.
 
     One mesh under N cameras: ``mesh`` without and ``camera`` with batch dimension (N,). M meshes under N
@@ -42,7 +49,7 @@ def render(
         mesh: what to draw.
         camera: from where, and how large the picture is.
         light: one light or several, which add up; None shows the surface's own colours.
-        renderer: how to draw; ``DIBR()`` when None.
+        renderer: how to draw, ``DIBR()``, ``SoftRas()`` or ``NeuralMesh()``; the first when None.
         background: colour behind the mesh: a number, C numbers, or pictures of shape (..., H, W, C).
         material: how the surface answers light; matt when None.
         flat: shade with face normals instead of interpolated vertex normals.
@@ -68,6 +75,9 @@ def render(
             f"a background picture must have shape (..., {camera.height}, {camera.width}, C), "
             f"got {tuple(behind.shape)}"
         )
+    renderer = DIBR() if renderer is None else renderer
+    if isinstance(renderer, NeuralMesh) and renderer.near is not None:
+        camera = camera.replace(near=max(camera.near, renderer.near))
     scene = prepare(mesh, camera)
     try:
         fits = torch.broadcast_shapes(behind.shape[:-3], scene.batch) == scene.batch
@@ -78,10 +88,8 @@ def render(
             f"background must be a number, {_channels(mesh)} numbers, or pictures for batch "
             f"{tuple(scene.batch)}, got shape {tuple(behind.shape)}"
         )
-    return Picture(
-        scene,
-        DIBR() if renderer is None else renderer,
-        light=light,
+    look = Look(
+        lights=[light] if isinstance(light, Light) else light,
         material=Phong() if material is None else material,
         background=behind,
         flat=flat,
@@ -89,12 +97,17 @@ def render(
         texture_filter=texture_filter,
         texture_wrap=texture_wrap,
     )
+    if isinstance(renderer, SoftRas):
+        return SoftRasPicture(scene, renderer, look)
+    if isinstance(renderer, NeuralMesh):
+        return NeuralMeshPicture(scene, renderer, look)
+    return DIBRPicture(scene, renderer, look)
 
 
 def _channels(mesh: Mesh | PackedMeshes) -> int:
     """Colour channels of what a mesh shows."""
     textures = list(mesh.textures) if isinstance(mesh, PackedMeshes) else [mesh.texture]
-    for colors in (*textures, mesh.face_textures, mesh.vertex_colors):
+    for colors in (*textures, mesh.face_textures, mesh.face_cubes, mesh.vertex_colors):
         if colors is not None:
             return colors.shape[-1]
     return 3

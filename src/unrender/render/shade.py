@@ -68,22 +68,53 @@ def shade(
     """
     if lights is None:
         return base
-    if base.shape[-1:] != (3,):
-        raise InputError(f"lights need colours of shape (..., 3), got {tuple(base.shape)}")
-    if not base.ndim == points.ndim == normals.ndim == view.ndim:
+    require_three_channels(base)
+    if base.ndim != points.ndim:
         raise InputError(
-            "base, points, normals and view must have equally many dimensions, "
-            f"got {base.ndim}, {points.ndim}, {normals.ndim} and {view.ndim}"
+            f"base and points must have equally many dimensions, got {base.ndim} and {points.ndim}"
+        )
+    factor, highlight = illuminate(points, normals, view, lights, material)
+    return base * factor + highlight
+
+
+def illuminate(
+    points: Tensor, normals: Tensor, view: Tensor, lights: Light | Sequence[Light], material: Phong
+) -> tuple[Tensor, Tensor]:
+    """The light on a surface apart from its colour, for renderers that light corners before they draw.
+
+    Args:
+        points: see :func:`shade`, as all that follow.
+        normals: shape (..., 3).
+        view: shape (..., 3).
+        lights: one light or several.
+        material: the surface's answer to light.
+
+    Returns:
+        The factor on the surface's colour, and the highlight to add to it, shape (..., 3) or one number.
+
+    Raises:
+        InputError: the numbers of dimensions differ, or batch dimensions do not fit.
+    """
+    if not points.ndim == normals.ndim == view.ndim:
+        raise InputError(
+            "points, normals and view must have equally many dimensions, "
+            f"got {points.ndim}, {normals.ndim} and {view.ndim}"
         )
     normals = normalize(normals)
-    factor, highlight = base.new_zeros(()), base.new_zeros(())
+    factor, highlight = normals.new_zeros(()), normals.new_zeros(())
     for light in [lights] if isinstance(lights, Light) else lights:
         strength = material.ambient if isinstance(light, AmbientLight) else material.diffuse
         factor = factor + _align(strength, points) * light.diffuse(points, normals)
         if material.shiny:
             gloss = light.specular(points, normals, view, material.shininess)
             highlight = highlight + _align(material.specular, points) * gloss
-    return base * factor + highlight
+    return factor, highlight
+
+
+def require_three_channels(base: Tensor) -> None:
+    """Raise :class:`InputError` unless colours (..., C) that are to be lit have three channels."""
+    if base.shape[-1:] != (3,):
+        raise InputError(f"lights need colours of shape (..., 3), got {tuple(base.shape)}")
 
 
 def _align(strength: float | Tensor, points: Tensor) -> float | Tensor:

@@ -1,4 +1,4 @@
-"""Reading colours from textures: pictures addressed by uv, and SoftRas's grids of colours on faces."""
+"""Reading colours from textures: pictures addressed by uv."""
 
 from __future__ import annotations
 
@@ -147,47 +147,6 @@ def attribute_derivatives(
         depth = (barycentrics * corners_z).sum(-1)[..., None, None]
         gradient = (over_z - barycentrics[..., None] * over_z.sum(-2, keepdim=True)) * depth
     return corners_attributes.mT @ gradient
-
-
-def sample_face_textures(face_textures: Tensor, rows: Tensor, barycentrics: Tensor) -> Tensor:
-    """Look up SoftRas's surface textures: every face is cut into R² equal triangles of one colour each.
-
-    With x = ⌊w_0 R⌋ and y = ⌊w_1 R⌋, the triangle next to the cell's corner is texel (row y, column x), the
-    one across its diagonal is texel (R - 1 - y, R - 1 - x) (Liu et al., "Soft Rasterizer", 2019, released
-    code). Differentiable in ``face_textures`` alone.
-
-    Args:
-        face_textures: shape (..., F, R, R, C); batch dimensions broadcast against those of ``rows``.
-        rows: face under each pixel, -1 for none, shape (..., H, W), integer.
-        barycentrics: weights of the face's corners, shape (..., H, W, 3).
-
-    Returns:
-        Colours, 0 where there is no face, shape (..., H, W, C).
-
-    Raises:
-        InputError: a shape is wrong.
-    """
-    if face_textures.ndim < 4 or face_textures.shape[-3] != face_textures.shape[-2]:
-        raise InputError(f"face_textures must have shape (..., F, R, R, C), got {tuple(face_textures.shape)}")
-    if barycentrics.shape != (*rows.shape, 3):
-        raise InputError(
-            f"barycentrics must have shape {(*rows.shape, 3)}, rows and 3, got {tuple(barycentrics.shape)}"
-        )
-    *batch, faces, size, _, channels = face_textures.shape
-    scaled = barycentrics.detach()[..., :2] * size
-    cell_x = scaled[..., 0].floor().clamp(0, size - 1).long()
-    # On the edge where the third weight is 0, rounding must not leave the grid of triangles.
-    cell_y = torch.minimum(scaled[..., 1].floor().clamp_min(0).long(), size - 1 - cell_x)
-    rest = scaled.sum(-1) - cell_x - cell_y
-    lower = (rest <= 1) | (cell_x + cell_y == size - 1)
-    column = torch.where(lower, cell_x, size - 1 - cell_x)
-    row = torch.where(lower, cell_y, size - 1 - cell_y)
-
-    first_face = torch.arange(math.prod(batch), device=rows.device).reshape(*batch, 1, 1) * faces
-    texel = ((first_face + rows.clamp_min(0)) * size + row) * size + column
-    flat = face_textures.reshape(-1, channels)
-    colors = gather_corners(flat, texel.reshape(-1, 1)).reshape(*texel.shape, channels)
-    return torch.where((rows >= 0).unsqueeze(-1), colors, 0)
 
 
 def _bilinear(textures: Tensor, uv: Tensor, wrap: Wrap) -> Tensor:
