@@ -32,6 +32,17 @@ def test_vertex_colours_are_joined(device):
         assert torch.equal(scene.vertex_colors[part], mesh.vertex_colors[mesh.faces])
 
 
+def test_face_cubes_are_joined(device):
+    meshes = [icosphere(n, device=device) for n in (0, 1)]
+    cubes = [torch.rand(m.num_faces, 2, 2, 2, 3, device=device, requires_grad=True) for m in meshes]
+    scene = merge([m.replace(face_cubes=c) for m, c in zip(meshes, cubes, strict=True)])
+    assert scene.face_cubes is not None
+    assert torch.equal(scene.face_cubes, torch.cat(cubes))
+    assert all(g.all() for g in torch.autograd.grad(scene.face_cubes.sum(), cubes))
+    with pytest.raises(InputError, match="either all meshes have face_cubes or none, got 1 of 2"):
+        merge([meshes[0], meshes[1].replace(face_cubes=cubes[1])])
+
+
 def test_textures_laid_side_by_side_look_the_same_everywhere(device):
     sizes = [(8, 8), (3, 17), (20, 5), (8, 9), (1, 1)]
     sphere = uv_sphere(6, 8, dtype=torch.float64, device=device)

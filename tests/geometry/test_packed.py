@@ -23,7 +23,12 @@ def with_face_textures(device) -> list[Mesh]:
     return [m.replace(face_textures=torch.rand(m.num_faces, 2, 2, 3, device=device)) for m in meshes]
 
 
-@pytest.mark.parametrize("make", [textured, coloured, with_face_textures])
+def with_face_cubes(device) -> list[Mesh]:
+    meshes = [icosphere(n, device=device) for n in (0, 1)]
+    return [m.replace(face_cubes=torch.rand(m.num_faces, 3, 3, 3, 2, device=device)) for m in meshes]
+
+
+@pytest.mark.parametrize("make", [textured, coloured, with_face_textures, with_face_cubes])
 def test_unpack_undoes_pack(device, make):
     meshes = make(device)
     packed = PackedMeshes.pack(meshes)
@@ -84,3 +89,9 @@ def test_wrong_input(device):
     textures = [sphere.replace(face_textures=torch.zeros(20, r, r, 3, device=device)) for r in (1, 2)]
     with pytest.raises(InputError, match="face_textures of all meshes must agree"):
         PackedMeshes.pack(textures)
+    cubes = [sphere.replace(face_cubes=torch.zeros(20, t, t, t, 3, device=device)) for t in (2, 3)]
+    with pytest.raises(InputError, match="face_cubes of all meshes must agree"):
+        PackedMeshes.pack(cubes)
+    batched = sphere.replace(face_cubes=torch.zeros(1, 20, 2, 2, 2, 3, device=device))
+    with pytest.raises(InputError, match=r"no batch dimensions, got face_cubes \(1, 20, 2, 2, 2, 3\)"):
+        PackedMeshes.pack([batched])

@@ -118,5 +118,7 @@ def test_wrong_input(device):
     mesh = icosphere(0, device=device)
     with pytest.raises(InputError, match="face_textures cannot be subdivided"):
         subdivide(mesh.replace(face_textures=torch.zeros(20, 2, 2, 3, device=device)))
+    with pytest.raises(InputError, match="face_cubes cannot be subdivided"):
+        loop_subdivide(mesh.replace(face_cubes=torch.zeros(20, 2, 2, 2, 3, device=device)))
     with pytest.raises(InputError, match="times must not be negative, got -1"):
         loop_subdivide(mesh, -1)

@@ -12,7 +12,7 @@ from unrender.io import unwrap
 from unrender.io.atlas import (
     GUTTER,
     LARGEST_SIDE,
-    bake_face_textures,
+    bake_faces,
     cell_layout,
     pack_pictures,
     pad_texture,
@@ -94,17 +94,26 @@ def test_linear_colours_in_cells_are_exact_between_texels(size):
     np.testing.assert_allclose(got, np.einsum("fnk,fkc->fnc", weights, corners).reshape(-1, 3), atol=1e-9)
 
 
-def test_gradients_flow_through_baked_face_textures(device):
-    grids = torch.rand(2, 2, 2, 1, dtype=torch.float64, device=device, requires_grad=True)
+@pytest.mark.parametrize("field", ["face_textures", "face_cubes"])
+def test_gradients_flow_through_baked_faces(device, field):
+    shape = (2, 2, 2, 1) if field == "face_textures" else (2, 2, 2, 2, 1)
+    colors = torch.rand(shape, dtype=torch.float64, device=device, requires_grad=True)
     faces = torch.tensor([[0, 1, 2], [0, 2, 3]], device=device)
     vertices = torch.rand(4, 3, dtype=torch.float64, device=device)
 
     def bake(values):
-        return bake_face_textures(Mesh(vertices, faces, face_textures=values)).texture
+        return bake_faces(Mesh(vertices, faces, **{field: values})).texture
 
-    assert torch.autograd.gradcheck(bake, (grids,))
-    with pytest.raises(InputError, match=r"face_textures must have shape \(F, R, R, C\)"):
-        bake_face_textures(Mesh(vertices, faces))
+    assert torch.autograd.gradcheck(bake, (colors,))
+
+
+def test_faces_without_colours_of_their_own_cannot_be_baked(device):
+    mesh = Mesh(torch.rand(3, 3, device=device), torch.tensor([[0, 1, 2]], device=device))
+    rule = r"face_textures must have shape \(F, R, R, C\) or face_cubes \(F, T, T, T, C\) to be baked"
+    with pytest.raises(InputError, match=rule + ", got None"):
+        bake_faces(mesh)
+    with pytest.raises(InputError, match=rule + r", got \(5, 1, 2, 2, 2, 3\)"):
+        bake_faces(mesh.replace(face_cubes=torch.rand(5, 1, 2, 2, 2, 3, device=device)))
 
 
 def test_coverage_holds_every_texel_that_filtering_reaches_and_few_more(device):

@@ -385,6 +385,40 @@ def test_face_textures_become_a_texture(tmp_path, device, suffix, resolution):
         np.testing.assert_allclose(got, expected, atol=0.51 / 255)
 
 
+@pytest.mark.parametrize("suffix", [".obj", ".glb"])
+@pytest.mark.parametrize("size", [2, 4])
+def test_face_cubes_become_a_texture(tmp_path, device, suffix, size):
+    cubes = 0.2 + 0.6 * torch.rand(12, size, size, size, 3, device=device)
+    mesh = cube(device).replace(texture=None, uvs=None, uv_faces=None, face_cubes=cubes)
+    save_mesh(mesh, tmp_path / f"cube{suffix}")
+    again = load_mesh(tmp_path / f"cube{suffix}")
+    # six texels from one node of a cube to the next are right, the edges included; between them nearly
+    steps = 6 * (size - 1)
+    nodes = np.array([(i, j, steps - i - j) for i in range(steps + 1) for j in range(steps + 1 - i)]) / steps
+    middles = (nodes[1:] + nodes[:-1])[nodes[1:, 0] == nodes[:-1, 0]] / 2
+    for weights, tolerance in [(nodes, 0.51 / 255 + 1e-5), (middles, 0.05)]:
+        for face in range(12):
+            planes = np.moveaxis(cubes[face].cpu().numpy(), -1, 0)
+            expected = [ndimage.map_coordinates(p, weights.T * (size - 1), order=1) for p in planes]
+            _, got = mesh_surface(again, np.full(len(weights), face), weights)
+            np.testing.assert_allclose(got, np.stack(expected, -1), atol=tolerance)
+
+
+def test_face_cubes_without_kinks_are_saved_exactly_up_to_the_edges(tmp_path, device):
+    corners = 0.2 + 0.6 * torch.rand(12, 3, 3, device=device)
+    nodes = torch.stack(torch.meshgrid([torch.arange(4.0, device=device) / 3] * 3, indexing="ij"), -1)
+    cubes = torch.einsum("ijkw,fwc->fijkc", nodes, corners)
+    mesh = cube(device).replace(texture=None, uvs=None, uv_faces=None, face_cubes=cubes)
+    save_mesh(mesh, tmp_path / "cube.glb")
+    again = load_mesh(tmp_path / "cube.glb")
+    weights = np.random.default_rng(0).dirichlet([1, 1, 1], 90)
+    weights[np.arange(60), np.arange(60) % 3] = 0  # on the edges
+    weights /= weights.sum(1, keepdims=True)
+    for face in range(12):
+        _, got = mesh_surface(again, np.full(len(weights), face), weights)
+        np.testing.assert_allclose(got, weights @ corners[face].cpu().numpy(), atol=0.75 / 255)
+
+
 def test_normals_are_written(tmp_path, device):
     mesh = cube(device)
     mesh = mesh.replace(normals=torch.nn.functional.normalize(mesh.vertices, dim=-1))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from unrender.errors import InputError
-from unrender.render.texture import Wrap, attribute_derivatives, mipmaps, sample_face_textures, sample_texture
+from unrender.render.texture import Wrap, attribute_derivatives, mipmaps, sample_texture
 
 WRAPS: list[Wrap] = ["wrap", "clamp", "mirror"]
 
@@ -300,67 +300,6 @@ def test_sub_pixel_triangles_keep_their_derivatives(device):
     torch.testing.assert_close(derivatives, torch.tensor([[1e4, 0]], device=device))
 
 
-def softras_texel(w0, w1, size):
-    """The published rule, cell by cell."""
-    x, y = int(w0 * size), int(w1 * size)
-    if (w0 + w1) * size - x - y <= 1:
-        return y * size + x
-    return (size - 1 - y) * size + (size - 1 - x)
-
-
-@pytest.mark.parametrize("size", [1, 2, 5])
-def test_face_textures_follow_softras(device, size):
-    textures = random(4, size, size, 3, device=device)
-    rows = torch.randint(-1, 4, (2, 6, 7), device=device)
-    barycentrics = (
-        torch.distributions.Dirichlet(torch.ones(3, dtype=torch.float64)).sample((2, 6, 7)).to(device)
-    )
-    sampled = sample_face_textures(textures, rows, barycentrics)
-    assert sampled.shape == (2, 6, 7, 3)
-    for index in np.ndindex(2, 6, 7):
-        w0, w1, _ = barycentrics[index].tolist()
-        if rows[index] < 0:
-            assert (sampled[index] == 0).all()
-        else:
-            expected = textures[rows[index]].reshape(-1, 3)[softras_texel(w0, w1, size)]
-            assert (sampled[index] == expected).all()
-
-
-def test_face_texture_corners_and_edges_stay_inside(device):
-    size = 3
-    textures = torch.arange(9.0, device=device).reshape(1, size, size, 1)
-    weights = torch.tensor(
-        [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1 / 3, 2 / 3, 0], [0.5, 0.5, 1e-9]], device=device
-    )
-    rows = torch.zeros(1, 5, dtype=torch.long, device=device)
-    sampled = sample_face_textures(textures, rows, weights[None]).flatten().tolist()
-    assert sampled[:3] == [2, 6, 0]
-    assert set(sampled[3:]) <= {2, 4, 6}  # the three triangles that touch the edge opposite corner 2
-
-
-def test_every_texel_of_a_face_covers_the_same_area(device):
-    size = 3
-    textures = torch.zeros(1, size, size, 1, dtype=torch.float64, device=device, requires_grad=True)
-    weights = torch.distributions.Dirichlet(torch.ones(3, dtype=torch.float64)).sample((90, 1000)).to(device)
-    rows = torch.zeros(90, 1000, dtype=torch.long, device=device)
-    (hits,) = torch.autograd.grad(sample_face_textures(textures, rows, weights).sum(), textures)
-    torch.testing.assert_close(hits, torch.full_like(hits, 10000), rtol=0.05, atol=0)
-
-
-def test_face_textures_are_batched(device):
-    textures = random(2, 1, 4, 3, 3, 2, device=device).requires_grad_()
-    rows = torch.randint(-1, 4, (2, 3, 2, 2), device=device)
-    weights = (
-        torch.distributions.Dirichlet(torch.ones(3, dtype=torch.float64)).sample((2, 3, 2, 2)).to(device)
-    )
-    sampled = sample_face_textures(textures, rows, weights)
-    for i, j in np.ndindex(2, 3):
-        torch.testing.assert_close(
-            sampled[i, j], sample_face_textures(textures[i, 0], rows[i, j], weights[i, j])
-        )
-    assert torch.autograd.gradcheck(lambda t: sample_face_textures(t, rows, weights), (textures,))
-
-
 def test_wrong_input_is_named(device):
     texture, uv = torch.zeros(2, 4, 4, 3, device=device), torch.zeros(3, 5, 5, 2, device=device)
     with pytest.raises(InputError, match=r"texture must have shape \(\.\.\., h, w, C\), got \(4, 4\)"):
@@ -377,7 +316,3 @@ def test_wrong_input_is_named(device):
         InputError, match=r"trilinear needs uv_derivatives of shape \(2, 5, 5, 2, 2\), got None"
     ):
         sample_texture(texture, uv[:2], filter="trilinear")
-    with pytest.raises(InputError, match="face_textures must have shape"):
-        sample_face_textures(torch.zeros(4, 3, 2, 3, device=device), uv[..., 0].long(), uv)
-    with pytest.raises(InputError, match=r"barycentrics must have shape \(3, 5, 5, 3\), rows and 3, got"):
-        sample_face_textures(torch.zeros(4, 3, 3, 3, device=device), uv[..., 0].long(), uv)

@@ -20,10 +20,10 @@ _PADDING = 2
 def merge(meshes: Sequence[Mesh]) -> Mesh:
     """Join meshes into one mesh, differentiable in every field.
 
-    Vertex colours, and face textures of one resolution, are joined. Textures are laid side by side in one
-    picture, with their edges repeated round them, and the UVs moved along; a texture that all meshes share
-    (the same tensor) stays as it is. UVs without a texture are kept if all
-    meshes have them. If only some meshes have normals, the others get their computed ones.
+    Vertex colours, and face textures or cubes of one resolution, are joined. Textures are laid side by side
+    in one picture, with their edges repeated round them, and the UVs moved along; a texture that all meshes
+    share (the same tensor) stays as it is. UVs without a texture are kept if all meshes have them. If only
+    some meshes have normals, the others get their computed ones.
 
     Args:
         meshes: at least one, none batched, all with the same kind of appearance.
@@ -55,6 +55,7 @@ def merge(meshes: Sequence[Mesh]) -> Mesh:
         normals=packed.normals,
         vertex_colors=packed.vertex_colors,
         face_textures=packed.face_textures,
+        face_cubes=packed.face_cubes,
         texture=texture,
     )
 

@@ -11,7 +11,16 @@ from torch import Tensor
 from ..errors import InputError
 
 # how many dimensions each field has beyond the batch dimensions
-_TAILS = {"vertices": 2, "uvs": 2, "normals": 2, "vertex_colors": 2, "face_textures": 4, "texture": 3}
+TAILS = {
+    "vertices": 2,
+    "uvs": 2,
+    "normals": 2,
+    "vertex_colors": 2,
+    "face_textures": 4,
+    "face_cubes": 5,
+    "texture": 3,
+}
+_APPEARANCES = ("vertex_colors", "face_textures", "face_cubes", "texture")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -22,7 +31,8 @@ class Mesh:
     fields broadcast against each other, so one texture can serve a batch of shapes. For a batch of meshes
     with different faces see :class:`~unrender.geometry.PackedMeshes`.
 
-    A mesh has at most one of the three appearances ``vertex_colors``, ``face_textures`` and ``texture``.
+    A mesh has at most one of the four appearances ``vertex_colors``, ``face_textures``, ``face_cubes`` and
+    ``texture``.
 
     Attributes:
         vertices: positions [world units], shape (..., V, 3).
@@ -32,6 +42,9 @@ class Mesh:
         normals: unit vertex normals that replace the computed ones in smooth shading, shape (..., V, 3).
         vertex_colors: colours in [0, 1], shape (..., V, C).
         face_textures: one R x R grid of colours a face in SoftRas's layout, shape (..., F, R, R, C).
+        face_cubes: one cube of colours a face in the Neural 3D Mesh Renderer's layout, in which texel (i, j,
+            k) lies at the weights (i, j, k) / (T - 1) of the face's corners, shape (..., F, T, T, T, C), T
+            at least 2.
         texture: picture in [0, 1], row 0 at the top, shape (..., h, w, C).
 
     Raises:
@@ -45,6 +58,7 @@ class Mesh:
     normals: Tensor | None = None
     vertex_colors: Tensor | None = None
     face_textures: Tensor | None = None
+    face_cubes: Tensor | None = None
     texture: Tensor | None = None
 
     def __post_init__(self) -> None:
@@ -52,9 +66,7 @@ class Mesh:
         if not self.vertices.is_floating_point():
             raise InputError(f"vertices must be floating point, got {self.vertices.dtype}")
         _require_faces(self.faces, self.vertices.shape[-2], "faces", "vertices")
-        appearances = [
-            n for n in ("vertex_colors", "face_textures", "texture") if getattr(self, n) is not None
-        ]
+        appearances = [n for n in _APPEARANCES if getattr(self, n) is not None]
         if len(appearances) > 1:
             raise InputError(f"a mesh has at most one appearance, got {' and '.join(appearances)}")
         if self.uvs is not None:
@@ -98,6 +110,14 @@ class Mesh:
                 f"face_textures must have shape (..., {self.num_faces}, R, R, C), "
                 f"got {tuple(self.face_textures.shape)}"
             )
+        if self.face_cubes is not None:
+            cubes = self.face_cubes.shape[-5:-1]
+            size = cubes[-1] if len(cubes) == 4 else 0
+            if size < 2 or tuple(cubes) != (self.num_faces, size, size, size):
+                raise InputError(
+                    f"face_cubes must have shape (..., {self.num_faces}, T, T, T, C) with T at least 2, "
+                    f"got {tuple(self.face_cubes.shape)}"
+                )
 
     @property
     def num_vertices(self) -> int:
@@ -117,7 +137,7 @@ class Mesh:
     @property
     def all_batch_shape(self) -> torch.Size:
         """The leading dimensions of all fields, broadcast together."""
-        tails = ((n, getattr(self, n), tail) for n, tail in _TAILS.items())
+        tails = ((n, getattr(self, n), tail) for n, tail in TAILS.items())
         return torch.broadcast_shapes(*(v.shape[: v.ndim - tail] for _, v, tail in tails if v is not None))
 
     @property
@@ -149,7 +169,7 @@ class Mesh:
         if not self.batch_shape:
             raise InputError("cannot index a mesh that has no batch dimensions")
         fields = {}
-        for name, tail in _TAILS.items():
+        for name, tail in TAILS.items():
             value = getattr(self, name)
             if value is not None and value.ndim > tail:
                 fields[name] = value.expand(self.batch_shape + value.shape[-tail:])[index]

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .mesh import Mesh
+from .mesh import TAILS, Mesh
 
-_FLAT_FIELDS = ("vertices", "uvs", "normals", "vertex_colors", "face_textures")
+_FLAT_FIELDS = ("vertices", "uvs", "normals", "vertex_colors", "face_textures", "face_cubes")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,6 +32,7 @@ class PackedMeshes:
         normals: shape (sum V, 3).
         vertex_colors: shape (sum V, C).
         face_textures: shape (sum F, R, R, C).
+        face_cubes: shape (sum F, T, T, T, C).
         textures: one picture (h, w, C) a mesh, of any sizes; empty without textures.
     """
 
@@ -45,6 +46,7 @@ class PackedMeshes:
     normals: Tensor | None = None
     vertex_colors: Tensor | None = None
     face_textures: Tensor | None = None
+    face_cubes: Tensor | None = None
     textures: tuple[Tensor, ...] = ()
 
     @classmethod
@@ -98,6 +100,8 @@ class PackedMeshes:
             per_mesh["vertex_colors"] = self.vertex_colors.split(self.vertex_counts)
         if self.face_textures is not None:
             per_mesh["face_textures"] = self.face_textures.split(self.face_counts)
+        if self.face_cubes is not None:
+            per_mesh["face_cubes"] = self.face_cubes.split(self.face_counts)
         return [Mesh(**{n: values[i] for n, values in per_mesh.items() if values}) for i in range(len(self))]
 
     def to(self, target: torch.device | torch.dtype | str) -> PackedMeshes:
@@ -136,8 +140,7 @@ def offset_faces(faces: Sequence[Tensor], counts: Sequence[int]) -> Tensor:
 
 def require_unbatched(mesh: Mesh) -> None:
     """Raise InputError for a mesh with batch dimensions in any field."""
-    tails = {"vertices": 2, "uvs": 2, "normals": 2, "vertex_colors": 2, "face_textures": 4, "texture": 3}
-    for name, tail in tails.items():
+    for name, tail in TAILS.items():
         value = getattr(mesh, name)
         if value is not None and value.ndim != tail:
             raise InputError(

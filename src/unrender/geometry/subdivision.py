@@ -26,7 +26,7 @@ def subdivide(mesh: Mesh, times: int = 1) -> Mesh:
         times: how often; the number of faces grows by 4 each time.
 
     Raises:
-        InputError: the mesh has face textures, which do not split, or ``times`` is negative.
+        InputError: the mesh has face textures or cubes, which do not split, or ``times`` is negative.
     """
     return _repeat(mesh, times, lambda vertices, faces, edges, face_edges: _with_midpoints(vertices, edges))
 
@@ -43,14 +43,15 @@ def loop_subdivide(mesh: Mesh, times: int = 1) -> Mesh:
         times: how often; the number of faces grows by 4 each time.
 
     Raises:
-        InputError: the mesh has face textures, which do not split, or ``times`` is negative.
+        InputError: the mesh has face textures or cubes, which do not split, or ``times`` is negative.
     """
     return _repeat(mesh.replace(normals=None), times, _loop_positions)
 
 
 def _repeat(mesh: Mesh, times: int, place: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> Mesh:
-    if mesh.face_textures is not None:
-        raise InputError("a mesh with face_textures cannot be subdivided; use vertex_colors or a texture")
+    for name in ("face_textures", "face_cubes"):
+        if getattr(mesh, name) is not None:
+            raise InputError(f"a mesh with {name} cannot be subdivided; use vertex_colors or a texture")
     if times < 0:
         raise InputError(f"times must not be negative, got {times}")
     for _ in range(times):

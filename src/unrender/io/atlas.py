@@ -162,43 +162,77 @@ def cell_layout(num_faces: int, size: int) -> Cells:
     )
 
 
-def bake_face_textures(mesh: Mesh) -> Mesh:
-    """Turn face textures into a UV texture of one cell a face; gradients flow through.
+def bake_faces(mesh: Mesh) -> Mesh:
+    """Turn ``face_textures`` or ``face_cubes`` into a UV texture of one cell a face; gradients flow through.
 
-    The grid of a face holds R * R small triangles in SoftRas's order: with ``x = w0 R`` and ``y = w1 R``
-    (w0, w1 the weights of the first two vertices), texel (floor y, floor x) has the triangle whose
-    fractions sum to at most 1, and the other half of that square has texel (R - 1 - floor y, R - 1 - floor
-    x).
+    Six texels of a cell span one small triangle of a grid, or the step from one texel of a cube to the next.
 
     Args:
-        mesh: with ``face_textures`` (F, R, R, C).
+        mesh: with ``face_textures`` (F, R, R, C) or ``face_cubes`` (F, T, T, T, C).
 
     Returns:
         The mesh with ``texture``, ``uvs`` and ``uv_faces`` instead.
 
     Raises:
-        InputError: the mesh has no face textures, or a batch of them.
+        InputError: the mesh has neither, or a batch of them.
     """
-    grids = mesh.face_textures
-    if grids is None or grids.ndim != 4:
-        got = None if grids is None else tuple(grids.shape)
-        raise InputError(f"face_textures must have shape (F, R, R, C) to be baked, got {got}")
+    grids, cubes = mesh.face_textures, mesh.face_cubes
+    if grids is not None and grids.ndim == 4:
+        cells = cell_layout(mesh.num_faces, 6 * grids.shape[1] + 1)
+        colors = _grid_colors(grids, cells)
+    elif cubes is not None and cubes.ndim == 5:
+        cells = cell_layout(mesh.num_faces, 6 * (cubes.shape[1] - 1) + 1)
+        colors = _cube_colors(cubes, cells)
+    else:
+        got = next((tuple(c.shape) for c in (grids, cubes) if c is not None), None)
+        raise InputError(
+            f"face_textures must have shape (F, R, R, C) or face_cubes (F, T, T, T, C) to be baked, got {got}"
+        )
+    texels = torch.from_numpy(cells.texels).to(colors.device)
+    flat = colors.new_zeros(cells.shape[0] * cells.shape[1], colors.shape[-1])
+    uvs = torch.from_numpy(cells.uvs.reshape(-1, 2)).to(device=mesh.device, dtype=mesh.dtype)
+    return mesh.replace(
+        face_textures=None,
+        face_cubes=None,
+        texture=flat.index_copy(0, texels, colors).reshape(*cells.shape, -1),
+        uvs=uvs,
+        uv_faces=torch.arange(len(uvs), device=mesh.device).reshape(-1, 3),
+    )
+
+
+def _grid_colors(grids: Tensor, cells: Cells) -> Tensor:
+    """Colours (T, C) of the texels of cells from face textures (F, R, R, C).
+
+    The grid of a face holds R * R small triangles in SoftRas's order: with ``x = w0 R`` and ``y = w1 R``
+    (w0, w1 the weights of the first two vertices), texel (floor y, floor x) has the triangle whose
+    fractions sum to at most 1, and the other half of that square has texel (R - 1 - floor y, R - 1 - floor
+    x).
+    """
     resolution = grids.shape[1]
-    cells = cell_layout(mesh.num_faces, 6 * resolution + 1)
     weights = np.maximum(cells.weights, 0)
     scaled = weights[:, :2] / weights.sum(1, keepdims=True) * resolution
     cell = np.minimum(scaled.astype(np.int64), resolution - 1)
     lower = (scaled - cell).sum(1, keepdims=True) <= 1
     x, y = np.where(lower, cell, resolution - 1 - cell).T
-    face, y, x, texels = (torch.from_numpy(a).to(grids.device) for a in (cells.face, y, x, cells.texels))
-    flat = grids.new_zeros(cells.shape[0] * cells.shape[1], grids.shape[-1])
-    uvs = torch.from_numpy(cells.uvs.reshape(-1, 2)).to(device=mesh.device, dtype=mesh.dtype)
-    return mesh.replace(
-        face_textures=None,
-        texture=flat.index_copy(0, texels, grids[face, y, x]).reshape(*cells.shape, -1),
-        uvs=uvs,
-        uv_faces=torch.arange(len(uvs), device=mesh.device).reshape(-1, 3),
-    )
+    face, y, x = (torch.from_numpy(a).to(grids.device) for a in (cells.face, y, x))
+    return grids[face, y, x]
+
+
+def _cube_colors(cubes: Tensor, cells: Cells) -> Tensor:
+    """Colours (T, C) of the texels of cells from face cubes (F, S, S, S, C).
+
+    Blended linearly along each of the three weights, and past the edges, as far as filtering reaches,
+    continued in the same way, so that colours are right up to the edge.
+    """
+    size = cubes.shape[1]
+    weights = cells.weights[: len(cells.face) // len(cubes)]  # alike in every cell
+    place = np.maximum(weights * (size - 1), -1 / 6)
+    cell = np.clip(np.floor(place).astype(np.int64), 0, size - 2)
+    beyond = (place - cell)[..., None]
+    nodes = np.arange(size)
+    shares = (1 - beyond) * (nodes == cell[..., None]) + beyond * (nodes == cell[..., None] + 1)
+    along = torch.from_numpy(shares).to(cubes).unbind(1)
+    return torch.einsum("ti,tj,tk,fijkc->ftc", *along, cubes).reshape(-1, cubes.shape[-1])
 
 
 def texel_coverage(uvs: Tensor, uv_faces: Tensor, height: int, width: int) -> Tensor:

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..geometry.mesh import Mesh
-from .atlas import bake_face_textures, pad_texture, texel_coverage
+from ..geometry.mesh import TAILS, Mesh
+from .atlas import bake_faces, pad_texture, texel_coverage
 from .files import write_file
 from .gltf import glb_bytes, gltf_parts, read_header
 from .obj import NamedFiles, mtl_text, obj_parts, obj_text
@@ -83,8 +83,9 @@ def save_mesh(mesh: Mesh, path: str | os.PathLike[str]) -> None:
     OBJ writes ``name.obj``, and with a texture ``name.mtl`` and ``name.png`` beside it. GLB holds
     everything in one file, with vertices doubled at seams as the format demands, and vertex colours as
     linear floats. PLY holds positions, faces and vertex colours of 8 bits. Textures have 8 bits; texels
-    that no face shows are filled from their neighbours so that seams do not show; face textures become a UV
-    texture. Normals are written where the mesh has its own. Files appear whole or not at all.
+    that no face shows are filled from their neighbours so that seams do not show; face textures and face
+    cubes become a UV texture. Normals are written where the mesh has its own. Files appear whole or not at
+    all.
 
     Args:
         mesh: one mesh, not a batch.
@@ -99,8 +100,8 @@ def save_mesh(mesh: Mesh, path: str | os.PathLike[str]) -> None:
     if suffix not in WRITTEN:
         raise InputError(f"a mesh is saved as {', '.join(WRITTEN)}, got {path}")
     _require_savable(mesh)
-    if mesh.face_textures is not None:
-        mesh = bake_face_textures(mesh)
+    if mesh.face_textures is not None or mesh.face_cubes is not None:
+        mesh = bake_faces(mesh)
     mesh = mesh.detach().to("cpu")
     if suffix == ".ply":
         if mesh.texture is not None:
@@ -171,8 +172,7 @@ def _plain_parts(loaded: dict[str, Any]) -> list[Part]:
 def _require_savable(mesh: Mesh) -> None:
     if mesh.num_faces == 0:
         raise InputError("a mesh needs at least one face to be saved, got none")
-    tails = {"vertices": 2, "uvs": 2, "normals": 2, "vertex_colors": 2, "face_textures": 4, "texture": 3}
-    for name, tail in tails.items():
+    for name, tail in TAILS.items():
         value = getattr(mesh, name)
         if value is None:
             continue
@@ -182,7 +182,7 @@ def _require_savable(mesh: Mesh) -> None:
             )
         if not bool(torch.isfinite(value).all()):
             raise InputError(f"{name} must be finite to be saved, got NaN or infinity")
-        if name in ("vertex_colors", "face_textures", "texture") and value.shape[-1] != 3:
+        if name in ("vertex_colors", "face_textures", "face_cubes", "texture") and value.shape[-1] != 3:
             raise InputError(f"{name} must have 3 channels to be saved, got {value.shape[-1]}")
 
 

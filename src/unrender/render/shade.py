@@ -69,9 +69,10 @@ def shade(
     if lights is None:
         return base
     require_three_channels(base)
-    if base.ndim != points.ndim:
+    if not base.ndim == points.ndim == normals.ndim == view.ndim:
         raise InputError(
-            f"base and points must have equally many dimensions, got {base.ndim} and {points.ndim}"
+            "base, points, normals and view must have equally many dimensions, "
+            f"got {base.ndim}, {points.ndim}, {normals.ndim} and {view.ndim}"
         )
     factor, highlight = illuminate(points, normals, view, lights, material)
     return base * factor + highlight
@@ -93,13 +94,8 @@ def illuminate(
         The factor on the surface's colour, and the highlight to add to it, shape (..., 3) or one number.
 
     Raises:
-        InputError: the numbers of dimensions differ, or batch dimensions do not fit.
+        InputError: batch dimensions do not fit.
     """
-    if not points.ndim == normals.ndim == view.ndim:
-        raise InputError(
-            "points, normals and view must have equally many dimensions, "
-            f"got {points.ndim}, {normals.ndim} and {view.ndim}"
-        )
     normals = normalize(normals)
     factor, highlight = normals.new_zeros(()), normals.new_zeros(())
     for light in [lights] if isinstance(lights, Light) else lights:
