@@ -70,7 +70,7 @@ def gain(
 
 @wp.func
 def pull(gain: float, distance: float, share: float, eps: float) -> float:
-    """Gain divided by the way, distance / share, of an end of the edge that has this share in the crossing."""
+    """Gain divided by the way, distance / share, of an edge's end that has this share in the crossing."""
     return gain * share / wp.max(distance + eps * share, TINY)
 
 
