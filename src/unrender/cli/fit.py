@@ -38,7 +38,7 @@ class Fit:
             or 0 where there are fewer than 16 views.
         resume: go on from the checkpoint that an interrupted fit left beside OUT.
         template: start from the visual hull of the masks, or from a sphere, which keeps its topology.
-        renderer: what draws.
+        renderer: what draws: DIB-R, the Soft Rasterizer, or the Neural 3D Mesh Renderer.
         max_faces: faces of the mesh, about.
         texture_size: longest side of the texture [pixels]; no more than the pictures resolve is used.
         light: fit no light, so that the texture holds the shading.
@@ -53,7 +53,7 @@ class Fit:
     views_held_out: int | None = None
     resume: bool = False
     template: Literal["hull", "sphere"] = "hull"
-    renderer: Literal["dibr"] = "dibr"
+    renderer: Literal["dibr", "softras", "nmr"] = "dibr"
     max_faces: int = 8000
     texture_size: int = 1024
     light: bool = True

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 from ..errors import InputError
+from ..render import DIBR, NeuralMesh, SoftRas
+from ..render.draw import Renderer
+
+RendererName = Literal["dibr", "softras", "nmr"]
+SOFTRAS_BLUR = 0.5  # SoftRas fades on both sides of an edge
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -15,7 +20,7 @@ class FitOptions:
 
     Attributes:
         template: where the shape starts: the visual hull of the masks, or a sphere (then without holes).
-        renderer: the differentiable renderer.
+        renderer: what draws: DIB-R, the Soft Rasterizer, or the Neural 3D Mesh Renderer.
         max_faces: faces of the finished mesh.
         texture_size: longest side of the texture [texels]; no more than the pictures resolve is used.
         light: also fit light (spherical harmonics of degree 2), or let the texture hold the shading.
@@ -25,7 +30,7 @@ class FitOptions:
     """
 
     template: Literal["hull", "sphere"] = "hull"
-    renderer: Literal["dibr"] = "dibr"
+    renderer: RendererName = "dibr"
     max_faces: int = 8000
     texture_size: int = 1024
     light: bool = True
@@ -37,8 +42,19 @@ class FitOptions:
         for name, least in (("max_faces", 100), ("texture_size", 16), ("picture_size", 16)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if self.renderer not in get_args(RendererName):
+            raise InputError(
+                f"renderer must be one of {', '.join(get_args(RendererName))}, got {self.renderer!r}"
+            )
         if not (self.effort > 0 and math.isfinite(self.effort)):
             raise InputError(f"effort must be positive, got {self.effort}")
+
+
+def make_renderer(name: RendererName, blur: float) -> Renderer:
+    """A renderer with about the blur that DIB-R has at ``blur`` [pixels]."""
+    if name == "softras":
+        return SoftRas(blur=SOFTRAS_BLUR * blur)
+    return NeuralMesh() if name == "nmr" else DIBR(blur=blur)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +65,7 @@ class Stage:
         name: what to call it.
         picture_size: most pixels on the longer side of the pictures.
         faces: remesh to about this many faces before it; None keeps the mesh.
-        blur: width of the soft silhouette [pixels].
+        blur: width of DIB-R's soft silhouette [pixels]; those of other renderers follow from it.
         lr: length of the first steps [pixels]; it falls to a fifth.
         steps: how many.
         views: pictures a step.

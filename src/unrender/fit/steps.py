@@ -18,7 +18,7 @@ from ..geometry import (
     remesh,
 )
 from ..io import Views, unwrap
-from ..render import DIBR, SphericalHarmonicsLight, render
+from ..render import SphericalHarmonicsLight, render
 from .appearance import (
     colour_loss,
     estimate_light,
@@ -28,7 +28,7 @@ from .appearance import (
     texture_roughness,
 )
 from .frame import pixel_footprint
-from .options import FitOptions, Stage
+from .options import FitOptions, Stage, make_renderer
 from .smooth import SmoothAdam
 from .state import FitState
 from .targets import SoftTargets
@@ -108,14 +108,14 @@ def run_stage(
         shape.load(state.optimizers["shape"])
         if look is not None:
             look.load_state_dict(state.optimizers["look"])
-    targets = SoftTargets(views.masks, stage.blur)
+    renderer = make_renderer(options.renderer, stage.blur)
+    targets = SoftTargets(views.masks, renderer)
     targets.faces = state.blur_faces if state.step else 0.0
     random = torch.Generator()
     if state.random is not None:
         random.set_state(state.random)
     else:
         random.manual_seed(options.seed)
-    renderer = DIBR(blur=stage.blur)
 
     for step in range(state.step, stage.steps):
         chosen = torch.randperm(len(views), generator=random)[: stage.views]

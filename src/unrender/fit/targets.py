@@ -1,9 +1,14 @@
-"""Soft silhouettes of the masks, made as the renderer makes them of the mesh."""
+"""Silhouettes of the masks, made as the renderer makes them of the mesh."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from ..render.draw import Renderer
+from ..render.raster.dibr import DIBR
+from ..render.raster.softras import SoftRas
 
 
 def distance_to_mask(masks: Tensor) -> Tensor:
@@ -28,27 +33,34 @@ def distance_to_mask(masks: Tensor) -> Tensor:
 
 
 class SoftTargets:
-    """The silhouette that a mesh with the given masks would have under DIB-R's blur.
+    """The silhouettes that a mesh with the given masks would have under a renderer.
 
-    Beyond the edge of a mesh several faces reach a pixel, and DIB-R multiplies them up: its silhouette is
-    1 - (1 - exp(-d^2 / blur^2))^k, with k of several for usual meshes. Held against the plain mask, such a
-    silhouette is too large, and the loss shrinks thin parts away. So the mask is blurred by the same formula,
-    with the k that the mesh shows at the moment.
+    Beside the edge of a mesh several faces reach a pixel, and soft renderers multiply them up: the silhouette
+    is 1 - (1 - p)^k, where one face gives p, with k of several for usual meshes. Held against the plain mask,
+    such a silhouette is too large, and the loss shrinks thin parts away. So the mask is blurred by the same
+    formula, with the k that the mesh shows at the moment. The Neural 3D Mesh Renderer has no blur, and its
+    targets are the masks.
 
     Args:
         masks: shape (N, H, W).
-        blur: width of DIB-R's blur [pixels].
+        renderer: what draws the silhouettes.
     """
 
-    def __init__(self, masks: Tensor, blur: float) -> None:
-        self.distances = distance_to_mask(masks)
-        self.blur = blur
+    def __init__(self, masks: Tensor, renderer: Renderer) -> None:
+        self.masks = masks
+        self.renderer = renderer
+        self.soft = isinstance(renderer, (DIBR, SoftRas))
+        self.distances = _signed_distance(masks) if self.soft else masks
         self.faces = 0.0  # k; 0 until the first calibration
 
     def calibrate(self, alpha: Tensor, mask: Tensor) -> None:
         """Measure k on a render: soft silhouettes (n, H, W) and the pixels that faces cover (n, H, W)."""
-        distance = distance_to_mask(mask.to(alpha.dtype))
-        band = (distance > 0) & (distance < 2.5 * self.blur + 0.5)
+        if not isinstance(self.renderer, (DIBR, SoftRas)):
+            return
+        distance = _signed_distance(mask.to(alpha.dtype))
+        reach = 2.5 * self.renderer.blur
+        band = (distance > 0) if isinstance(self.renderer, DIBR) else (distance > -reach)
+        band &= distance < reach
         if not bool(band.any()):
             return
         log_clear, mean = self._log_clear(distance[band]), alpha.detach()[band].mean()
@@ -63,11 +75,23 @@ class SoftTargets:
 
     def __getitem__(self, index: Tensor) -> Tensor:
         """Targets of the views with these indices, shape (n, H, W)."""
-        distance = self.distances[index]
-        soft = -torch.expm1(self.faces * self._log_clear(distance))
-        return torch.where(distance == 0, 1.0, soft)
+        if not self.soft:
+            return self.masks[index]
+        return -torch.expm1(self.faces * self._log_clear(self.distances[index]))
 
     def _log_clear(self, distance: Tensor) -> Tensor:
-        # the mask ends half a pixel before the centre of its last pixel's neighbour
-        edge = (distance - 0.5).clamp(min=0.1)
-        return torch.log(-torch.expm1(-((edge / self.blur) ** 2)))
+        """log(1 - p) at a signed distance from the edge, positive outside [pixels]."""
+        if isinstance(self.renderer, SoftRas):
+            return logsigmoid(distance * distance.abs() / self.renderer.blur**2)
+        assert isinstance(self.renderer, DIBR)
+        outside = torch.log(-torch.expm1(-((distance.clamp(min=0.1) / self.renderer.blur) ** 2)))
+        return torch.where(distance > 0, outside, _CERTAIN)
+
+
+_CERTAIN = -50.0  # log(1 - p) of a pixel that is surely covered
+
+
+def _signed_distance(masks: Tensor) -> Tensor:
+    """Distance to the edge of the mask, half a pixel off the centres beside it; positive outside."""
+    outside, inside = distance_to_mask(masks), distance_to_mask((masks <= 0.5).to(masks.dtype))
+    return torch.where(outside > 0, outside - 0.5, 0.5 - inside)

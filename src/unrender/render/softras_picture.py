@@ -243,4 +243,5 @@ class SoftRasPicture(MeshPicture):
 
 def _blended(table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
     """Corner values (R, 3, D) of rows (E,) under weights (E, 3): shape (E, D)."""
-    return (weights[:, None] @ table[rows.long()]).squeeze(1)
+    corners = gather_corners(table.flatten(1), rows[:, None]).view(-1, *table.shape[1:])
+    return (weights[:, None] @ corners).squeeze(1)

@@ -49,6 +49,8 @@ def silhouette(
         InputError: wrong shapes or backend.
     """
     _check(triangles, image_starts, grid, valid)
+    if "hard" in (how.distance, how.alpha):
+        triangles = triangles.detach()
     if use_warp(backend, triangles):
         from .op import silhouette as on_warp
 
@@ -113,7 +115,7 @@ def aggregate(
     if use_warp(backend, triangles):
         from .op import aggregate as on_warp
 
-        table = corners.reshape(corners.shape[0], -1)
+        table = corners.flatten(1)
         return on_warp(triangles, image_starts, table, rows, valid, grid, how, channels=corners.shape[2])
     listed = reference.contributions(triangles, image_starts, grid, how, valid=valid)
     own = gather_corners(corners.flatten(1), rows[listed.triangle][:, None]).view(-1, *corners.shape[1:])
@@ -161,7 +163,7 @@ def aggregate_textures(
     if how.color == "softmax" and use_warp(backend, triangles):
         from .op import aggregate as on_warp
 
-        table = textures.reshape(textures.shape[0], -1)
+        table = textures.flatten(1)
         return on_warp(triangles, image_starts, table, rows, valid, grid, how, channels=channels, side=size)
     texels = textures.reshape(-1, channels)
     if how.color == "hard":

@@ -115,8 +115,6 @@ def _silhouette_backward(
     numbers: list[float],
 ) -> Tensor:
     rules = _rules(choices, numbers)
-    if rules.alpha == 2 or rules.distance == 2:
-        return torch.zeros_like(triangles)
     grid = Grid(image_starts.shape[0] - 1, height, width, step_x, step_y)
     device = triangles.device
     cells = _cells(triangles, image_starts, valid, grid, rules.reach, COARSE[device.type])

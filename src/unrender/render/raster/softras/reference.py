@@ -7,7 +7,7 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from ....geometry import scatter_corners
+from ....geometry import gather_corners, scatter_corners
 from ..grid import Grid
 from ..pairs import PixelPairs, boundary_distance, edge_functions, pixel_pairs
 from .renderer import Aggregation
@@ -51,7 +51,7 @@ class Contributions:
 
 def fragments(triangles: Tensor, pairs: PixelPairs, how: Aggregation) -> Fragments:
     """Look at triangles (T, 3, 3) from the pixels of pairs; those without area are infinitely far off."""
-    t = triangles[pairs.triangle]
+    t = gather_corners(triangles.flatten(1), pairs.triangle[:, None]).view(-1, 3, 3)
     edges = edge_functions(t, pairs.x, pairs.y)
     area = edges.sum(1)
     proper = area.abs() > torch.finfo(area.dtype).tiny
