@@ -53,7 +53,7 @@ class FitOptions:
 def make_renderer(name: RendererName, blur: float) -> Renderer:
     """A renderer with about the blur that DIB-R has at ``blur`` [pixels]."""
     if name == "softras":
-        return SoftRas(blur=SOFTRAS_BLUR * blur)
+        return SoftRas(blur=SOFTRAS_BLUR * blur, color="hard")
     return NeuralMesh() if name == "nmr" else DIBR(blur=blur)
 
 

@@ -27,7 +27,7 @@ from .regularizers import (
 from .remesh import remesh
 from .sampling import SurfaceSamples, interpolate_on_faces, sample_surface
 from .subdivision import loop_subdivide, subdivide
-from .templates import cube, icosphere, spherical_uvs, uv_sphere
+from .templates import cube, cube_sphere, icosphere, spherical_uvs, uv_sphere
 from .winding import winding_number
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "cotangent_laplacian",
     "cotangent_weights",
     "cube",
+    "cube_sphere",
     "edge_length_loss",
     "f_score",
     "face_areas",
