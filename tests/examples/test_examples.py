@@ -45,10 +45,9 @@ def test_compare_gradients(tmp_path):
         for pull in found.values():
             assert pull.mean(0)[0] > 0  # every renderer pulls the disc to where it should go
     far = {name: found["rgb"][1:][hidden].norm(dim=-1) for name, found in pulls.items()}
-    # only in SoftRas does colour reach all of the corners that the bar hides
-    assert (far["SoftRas"] > 1e-4).all()
+    # colour reaches what the bar hides in SoftRas, and in DIB-R does not
+    assert (far["SoftRas"] > 0.1).all()
     assert (far["DIBR"] < 1e-6).sum() > 2
-    assert (far["NeuralMesh"] < 1e-6).sum() > 2
 
 
 def test_relight(tmp_path, monkeypatch):
