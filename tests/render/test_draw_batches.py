@@ -4,7 +4,7 @@ from rays import bumpy_mesh
 
 from unrender.errors import InputError
 from unrender.geometry import Mesh, PackedMeshes, icosphere, spherical_uvs
-from unrender.render import Camera, DirectionalLight, render
+from unrender.render import DIBR, Camera, DirectionalLight, NeuralMesh, SoftRas, render
 
 QUANTITIES = (
     "rgb", "alpha", "depth", "mask", "face_index", "barycentrics", "uv", "points", "world_normals",
@@ -52,21 +52,34 @@ def shapes(device) -> list[Mesh]:
     return meshes
 
 
-@pytest.mark.parametrize("appearance", ["shared texture", "textures", "vertex colours", "face textures"])
-def test_meshes_under_cameras_are_as_one_by_one(device, appearance):
+RENDERERS = pytest.mark.parametrize(
+    "renderer",
+    [DIBR(), SoftRas(blur=1.0, gamma=0.02, near=0.5, far=6.0), NeuralMesh()],
+    ids=lambda r: type(r).__name__,
+)
+
+
+@RENDERERS
+@pytest.mark.parametrize(
+    "appearance", ["shared texture", "textures", "vertex colours", "face textures", "face cubes"]
+)
+def test_meshes_under_cameras_are_as_one_by_one(device, appearance, renderer):
     base = spherical_uvs(icosphere(2, device=device))
     fields = {
         "shared texture": {"texture": torch.rand(8, 8, 3, device=device)},
         "textures": {"texture": torch.rand(3, 1, 8, 8, 3, device=device)},
         "vertex colours": {"vertex_colors": torch.rand(3, 1, base.num_vertices, 3, device=device)},
         "face textures": {"face_textures": torch.rand(base.num_faces, 2, 2, 3, device=device)},
+        "face cubes": {"face_cubes": torch.rand(3, 1, base.num_faces, 2, 2, 2, 3, device=device)},
     }[appearance]
     scale = torch.tensor([0.7, 1.0, 1.2], device=device).view(3, 1, 1, 1)
     mesh = base.replace(vertices=base.vertices * scale, **fields)
     views = cameras(device)
-    batch = render(mesh, views, light(device))
+    batch = render(mesh, views, light(device), renderer=renderer)
     assert batch.rgb.shape == (3, 2, 17, 22, 3)
-    single = [render(mesh[m, 0], views[n], light(device)) for m in range(3) for n in range(2)]
+    single = [
+        render(mesh[m, 0], views[n], light(device), renderer=renderer) for m in range(3) for n in range(2)
+    ]
     assert_same(batch, Stack(single, (3, 2)), (*QUANTITIES, "visible_vertices"))
     if "texture" in fields:
         assert_same(batch, Stack(single, (3, 2)), ("visible_texels",))
@@ -81,23 +94,28 @@ def test_one_mesh_under_many_cameras_and_many_meshes_under_one(device):
     assert_same(batch, Stack([render(meshes[m], views[0]) for m in range(2)], (2,)))
 
 
-def test_some_pictures_of_a_batch_are_cut_by_the_near_plane(device):
+@RENDERERS
+@pytest.mark.parametrize("appearance", ["vertex_colors", "face_textures"])
+def test_some_pictures_of_a_batch_are_cut_by_the_near_plane(device, renderer, appearance):
     mesh = bumpy_mesh(device, torch.float32)
+    if appearance == "face_textures":
+        mesh = mesh.replace(vertex_colors=None, face_textures=torch.rand(mesh.num_faces, 3, 3, 3).to(device))
     views = Camera.orbit([3.0, 1.3, 9.0], 10.0, 0.0, fov_y=60.0, width=22, height=17, near=0.4)
     views = views.to(device)
-    batch = render(mesh, views)
+    options = {"light": light(device), "renderer": renderer}
+    batch = render(mesh, views, **options)
     assert batch.scene.coordinates is not None
-    assert_same(
-        batch, Stack([render(mesh, views[n]) for n in range(3)], (3,)), (*QUANTITIES, "visible_vertices")
-    )
+    single = [render(mesh, views[n], **options) for n in range(3)]
+    assert_same(batch, Stack(single, (3,)), (*QUANTITIES, "visible_vertices"))
 
 
+@RENDERERS
 @pytest.mark.parametrize("view", ["one camera", "a camera a mesh", "two cameras"])
 @pytest.mark.parametrize("texture_filter", ["bilinear", "trilinear"])
-def test_packed_meshes_are_as_one_by_one(device, view, texture_filter):
+def test_packed_meshes_are_as_one_by_one(device, view, texture_filter, renderer):
     meshes = shapes(device)
     views = cameras(device, 3)
-    options = {"light": light(device), "texture_filter": texture_filter}
+    options = {"light": light(device), "texture_filter": texture_filter, "renderer": renderer}
     if view == "one camera":
         views, pairs, batch = views[0], [(m, 0) for m in range(3)], (3,)
     elif view == "a camera a mesh":
@@ -117,7 +135,8 @@ def test_packed_meshes_are_as_one_by_one(device, view, texture_filter):
         assert torch.equal(mine, single[k].visible_vertices)
 
 
-def test_gradients_of_packed_meshes_are_those_of_one_by_one(device):
+@RENDERERS
+def test_gradients_of_packed_meshes_are_those_of_one_by_one(device, renderer):
     views = cameras(device, 2)[:, None]
     grads = []
     for packed in (True, False):
@@ -129,9 +148,11 @@ def test_gradients_of_packed_meshes_are_those_of_one_by_one(device):
             for m, (v, t) in zip(meshes, leaves, strict=True)
         ]
         if packed:
-            pictures = [render(PackedMeshes.pack(meshes), views, light(device))]
+            pictures = [render(PackedMeshes.pack(meshes), views, light(device), renderer=renderer)]
         else:
-            pictures = [render(m, views[n, 0], light(device)) for m in meshes for n in range(2)]
+            pictures = [
+                render(m, views[n, 0], light(device), renderer=renderer) for m in meshes for n in range(2)
+            ]
         loss = torch.stack([p.rgb.square().sum() + p.alpha.sum() + p.depth.sum() for p in pictures]).sum()
         grads.append(torch.autograd.grad(loss, [x for pair in leaves for x in pair]))
     for a, b in zip(*grads, strict=True):

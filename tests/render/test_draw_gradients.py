@@ -14,6 +14,7 @@ from unrender.render import (
     DirectionalLight,
     Phong,
     PointLight,
+    SoftRas,
     SphericalHarmonicsLight,
     render,
 )
@@ -105,7 +106,13 @@ def test_the_scene_shows_faces_and_background(device):
     assert picture.face_index.unique().numel() >= 4
 
 
-@pytest.mark.parametrize("renderer", [DIBR(blur=1.5), DIBR(blur=1.5, perspective_correct=False, max_faces=2)])
+# soft enough that hidden faces count, and near enough for the cut to be out of sight
+SOFT = SoftRas(blur=1.5, gamma=0.02, near=0.5, far=6.0, dist_eps=1e-6)
+
+
+@pytest.mark.parametrize(
+    "renderer", [DIBR(blur=1.5), DIBR(blur=1.5, perspective_correct=False, max_faces=2), SOFT]
+)
 def test_geometry_and_camera(device, renderer):
     names = ["vertices", "vertex_colors", "pose", "intrinsics"]
     check(scene(device), names, appearance="vertex_colors", renderer=renderer)
@@ -127,11 +134,12 @@ def test_geometry_and_orthographic_camera(device):
     assert torch.autograd.gradcheck(mixed, inputs)
 
 
-def test_through_the_near_plane(device):
+@pytest.mark.parametrize("renderer", [DIBR(blur=1.5), SOFT])
+def test_through_the_near_plane(device, renderer):
     values = scene(device)
     assert draw(values, near=2.2).scene.coordinates is not None
     names = ["vertices", "vertex_colors", "pose", "intrinsics"]
-    check(values, names, appearance="vertex_colors", renderer=DIBR(blur=1.5), near=2.2)
+    check(values, names, appearance="vertex_colors", renderer=renderer, near=2.2)
 
 
 @pytest.mark.parametrize("texture_filter", ["bilinear", "trilinear"])
@@ -144,6 +152,20 @@ def test_texture_and_uvs(device, texture_filter):
 def test_face_textures_and_nearest_texels(device):
     check(scene(device), ["face_textures"], ("rgb",), appearance="face_textures")
     check(scene(device), ["texture"], ("rgb",), appearance="texture", texture_filter="nearest")
+
+
+@pytest.mark.parametrize("appearance", ["vertex_colors", "face_textures", "texture"])
+def test_light_on_corners(device, appearance):
+    """Light that falls on corners, and surfaces that are not seen, in SoftRas."""
+    names = ["direction", "position color", "harmonics", "specular", appearance, "background"]
+    check(scene(device), names, ("rgb",), appearance=appearance, lit=True, renderer=SOFT)
+
+
+@pytest.mark.parametrize("appearance", ["vertex_colors", "texture"])
+def test_mixtures_move_with_geometry_and_camera(device, appearance):
+    quantities = ("rgb", "depth", "world_normals")
+    options = {"appearance": appearance, "lit": True, "renderer": SOFT, "double_sided": False}
+    check(scene(device), ["vertices", "pose", "intrinsics"], quantities, **options)
 
 
 def test_lights_materials_and_normals(device):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 from torch import Tensor
 
 from .eye import eye_directions
@@ -44,8 +42,13 @@ class DIBRPicture(MeshPicture):
     @lazy
     def rgb(self) -> Tensor:
         """Shaded colour over the background, shape (..., H, W, C); not clamped."""
-        self._warn_without_vertex_gradient()
         look = self.look
+        if look.lights is None and self._colors_stay:
+            self._warn_without_vertex_gradient(
+                "rgb",
+                "nearest lookup and colours on faces stay, and there is no light; use "
+                'texture_filter="bilinear" or vertex colours',
+            )
         if look.lights is None:
             return self._over_background(self.albedo)
         self._interpolate(["uv", "normals", *(["points"] if look.places_matter else [])])
@@ -53,15 +56,3 @@ class DIBRPicture(MeshPicture):
         points = self.points if look.places_matter else normals.new_zeros(()).expand(normals.shape)
         view = eye_directions(self.camera, points) if look.material.shiny else points
         return self._over_background(shade(self.albedo, points, normals, view, look.lights, look.material))
-
-    def _warn_without_vertex_gradient(self) -> None:
-        mesh, look = self.scene.mesh, self.look
-        nearest = mesh.face_textures is not None or mesh.face_cubes is not None
-        nearest |= self._is_textured and look.texture_filter == "nearest"
-        if self._gradients and mesh.vertices.requires_grad and nearest and look.lights is None:
-            warnings.warn(
-                "rgb has no gradient to the vertices: nearest lookup and colours on faces do not change with "
-                'the position, and there is no light; use texture_filter="bilinear" or vertex colours',
-                UserWarning,
-                stacklevel=4,
-            )

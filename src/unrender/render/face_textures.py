@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..geometry import gather_corners
+from .raster.softras.texels import face_texel
 
 # Cubes are read up to so little before their last texel, as the original's rasterizer_eps.
 _CUBE_EPS = 1e-3
@@ -18,9 +19,8 @@ _CUBE_EPS = 1e-3
 def sample_face_textures(face_textures: Tensor, rows: Tensor, barycentrics: Tensor) -> Tensor:
     """Look up SoftRas's surface textures: every face is cut into R² equal triangles of one colour each.
 
-    With x = ⌊w_0 R⌋ and y = ⌊w_1 R⌋, the triangle next to the cell's corner is texel (row y, column x), the
-    one across its diagonal is texel (R - 1 - y, R - 1 - x) (Liu et al., "Soft Rasterizer", 2019, released
-    code). Differentiable in ``face_textures`` alone.
+    :func:`~unrender.render.raster.softras.texels.face_texel` says which lies where. Differentiable in
+    ``face_textures`` alone.
 
     Args:
         face_textures: shape (..., F, R, R, C); batch dimensions broadcast against those of ``rows``.
@@ -37,16 +37,7 @@ def sample_face_textures(face_textures: Tensor, rows: Tensor, barycentrics: Tens
         raise InputError(f"face_textures must have shape (..., F, R, R, C), got {tuple(face_textures.shape)}")
     _require_barycentrics(barycentrics, rows)
     *batch, faces, size, _, channels = face_textures.shape
-    scaled = barycentrics.detach()[..., :2] * size
-    cell_x = scaled[..., 0].floor().clamp(0, size - 1).long()
-    # On the edge where the third weight is 0, rounding must not leave the grid of triangles.
-    cell_y = torch.minimum(scaled[..., 1].floor().clamp_min(0).long(), size - 1 - cell_x)
-    rest = scaled.sum(-1) - cell_x - cell_y
-    lower = (rest <= 1) | (cell_x + cell_y == size - 1)
-    column = torch.where(lower, cell_x, size - 1 - cell_x)
-    row = torch.where(lower, cell_y, size - 1 - cell_y)
-
-    texel = (_tables(batch, faces, rows) * size + row) * size + column
+    texel = _tables(batch, faces, rows) * size**2 + face_texel(barycentrics, size)
     flat = face_textures.reshape(-1, channels)
     colors = gather_corners(flat, texel.reshape(-1, 1)).reshape(*texel.shape, channels)
     return torch.where((rows >= 0).unsqueeze(-1), colors, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -206,6 +207,19 @@ class MeshPicture(Picture):
 
     def _batched(self, values: Tensor) -> Tensor:
         return values.view(*self.scene.batch, *values.shape[1:])
+
+    @property
+    def _colors_stay(self) -> bool:
+        """Whether the surface's colour at a pixel does not change with small moves of its vertices."""
+        mesh = self.scene.mesh
+        nearest = self._is_textured and self.look.texture_filter == "nearest"
+        return nearest or mesh.face_textures is not None or mesh.face_cubes is not None
+
+    def _warn_without_vertex_gradient(self, name: str, reason: str) -> None:
+        """Say that an attribute has no gradient to the vertices, if someone may want one."""
+        if self._gradients and self.scene.mesh.vertices.requires_grad:
+            message = f"{name} has no gradient to the vertices: {reason}"
+            warnings.warn(message, UserWarning, stacklevel=4)
 
     def _over_background(self, color: Tensor) -> Tensor:
         return torch.where(self.mask[..., None], color, self.look.background.to(color.dtype))

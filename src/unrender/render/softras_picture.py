@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import warnings
 
 import torch
 from torch import Tensor
@@ -55,14 +54,9 @@ class SoftRasPicture(MeshPicture):
     @lazy
     def alpha(self) -> Tensor:
         """Soft silhouette in [0, 1], shape (..., H, W)."""
-        if self._gradients and self.scene.mesh.vertices.requires_grad:
-            for option in ("distance", "alpha"):
-                if getattr(self.renderer, option) == "hard":
-                    warnings.warn(
-                        f'alpha has no gradient to the vertices under {option}="hard"',
-                        UserWarning,
-                        stacklevel=3,
-                    )
+        for option in ("distance", "alpha"):
+            if getattr(self.renderer, option) == "hard":
+                self._warn_without_vertex_gradient("alpha", f'{option}="hard"')
         scene = self.scene
         alpha = silhouette(
             scene.triangles,
@@ -77,7 +71,10 @@ class SoftRasPicture(MeshPicture):
     @lazy
     def rgb(self) -> Tensor:
         """Colours of all faces mixed with the background, shape (..., H, W, C); not clamped."""
-        mesh = self.scene.mesh
+        mesh, renderer = self.scene.mesh, self.renderer
+        still = not renderer.interpolation_gradient or self._colors_stay
+        if renderer.color == "hard" and still and self.look.lights is None:
+            self._warn_without_vertex_gradient("rgb", 'color="hard", and colours stay')
         if self._is_textured or mesh.face_cubes is not None:
             color, background = self._mixed_samples()
         elif mesh.face_textures is not None:
