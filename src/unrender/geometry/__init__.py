@@ -1,5 +1,6 @@
 """Triangle meshes: the data type, templates, differential quantities, losses, sampling and remeshing."""
 
+from .arap import arap_energy
 from .corners import gather_corners, gather_rows, scatter_corners
 from .distances import (
     NearestOnMesh,
@@ -28,6 +29,7 @@ from .remesh import remesh
 from .sampling import SurfaceSamples, interpolate_on_faces, sample_surface
 from .subdivision import loop_subdivide, subdivide
 from .templates import cube, cube_sphere, icosphere, spherical_uvs, uv_sphere
+from .voxels import voxel_iou, voxelize
 from .winding import winding_number
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "SurfaceSamples",
     "adjacent_normal_cosines",
     "apply_laplacian",
+    "arap_energy",
     "chamfer_l1",
     "chamfer_squared",
     "connected_components",
@@ -71,5 +74,7 @@ __all__ = [
     "unique_edges",
     "uv_sphere",
     "vertex_normals",
+    "voxel_iou",
+    "voxelize",
     "winding_number",
 ]
