@@ -189,8 +189,8 @@ def test_where_the_neural_mesh_renderers_gradients_go(device):
 def test_silhouettes_without_gradient_warn(device):
     mesh = square(device, 0.0, [1.0, 1, 1])
     mesh = mesh.replace(vertices=mesh.vertices.requires_grad_())
-    for options in ({"distance": "hard"}, {"alpha": "hard"}):
-        picture = render(mesh, camera(device), renderer=SoftRas(**options))
+    for renderer in (SoftRas(distance="hard"), SoftRas(alpha="hard")):
+        picture = render(mesh, camera(device), renderer=renderer)
         with pytest.warns(UserWarning, match="alpha has no gradient to the vertices"):
             assert not picture.alpha.requires_grad
     picture = render(mesh, camera(device), renderer=SoftRas(color="hard", interpolation_gradient=False))

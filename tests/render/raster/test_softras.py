@@ -1,5 +1,6 @@
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def results(kind: str, soup: Soup, how: Aggregation, backend: str, valid=None):
         function = aggregate if kind == "corners" else aggregate_textures
         outputs = function(triangles, soup.starts, inputs[1], soup.grid, how, rows=rows, **place)
     rates = [torch.rand(o.shape, generator=generator, dtype=torch.float64).to(o) for o in outputs]
-    loss = sum((o * r).sum() for o, r in zip(outputs, rates, strict=True))
+    loss = torch.stack([(o * r).sum() for o, r in zip(outputs, rates, strict=True)]).sum()
     if not loss.requires_grad:
         return [o.detach() for o in outputs], []
     grads = torch.autograd.grad(loss, inputs, allow_unused=True)
@@ -130,7 +131,7 @@ def test_against_a_loop_over_pixels(small_soup, options, backend):
     assert ((alpha > 0.01) & (alpha < 0.99)).sum() > (0 if how.distance == "hard" else 20) or (
         how.distance == "hard" and 0.1 < alpha.mean() < 0.9
     )
-    place = {"backend": backend}
+    place: dict[str, Any] = {"backend": backend}
     got = silhouette(soup.triangles, soup.starts, soup.grid, how, **place)
     np.testing.assert_allclose(got.cpu(), alpha, atol=3e-6)
     values, background = aggregate(
@@ -178,7 +179,7 @@ def test_gradients_of_the_reference(device, options):
     how = rules(soup, dist_eps=1e-9, **options)
     corners = torch.rand(7, 3, 2, dtype=torch.float64, device=device).requires_grad_()
     triangles = soup.triangles.requires_grad_()
-    place = {"backend": "torch"}
+    place: dict[str, Any] = {"backend": "torch"}
     for alpha in ("prod", "sum"):
         own = dataclasses.replace(how, alpha=alpha)
         assert torch.autograd.gradcheck(
@@ -320,7 +321,7 @@ def test_nothing_to_draw(device, backend, images):
     starts = torch.zeros(images + 1, dtype=torch.int64, device=device)
     soup = Soup(torch.zeros(0, 3, 3, device=device), starts, Grid(images, 4, 5))
     how = rules(soup)
-    place = {"backend": backend}
+    place: dict[str, Any] = {"backend": backend}
     assert (silhouette(soup.triangles, starts, soup.grid, how, **place) == 0).all()
     values, background = aggregate(
         soup.triangles, starts, torch.zeros(0, 3, 2, device=device), soup.grid, how, **place
