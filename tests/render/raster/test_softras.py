@@ -46,7 +46,7 @@ def results(kind: str, soup: Soup, how: Aggregation, backend: str, valid=None):
     triangles = soup.triangles.detach().clone().requires_grad_()
     generator = torch.Generator().manual_seed(7)
     inputs = [triangles]
-    place = {"valid": valid, "backend": backend}
+    place: dict[str, Any] = {"valid": valid, "backend": backend}
     if kind == "silhouette":
         outputs = [silhouette(triangles, soup.starts, soup.grid, how, **place)]
     elif kind == "contributions":
@@ -363,11 +363,11 @@ def test_compiles_without_graph_breaks(device):
 
 
 def test_passes_opcheck(soup):
-    from unrender.render.raster.softras.op import _flatten
+    from unrender.render.raster.softras.rules import flatten
 
     grid = soup.grid
     place = (soup.starts, None, grid.height, grid.width, grid.step_x, grid.step_y)
-    rest = _flatten(rules(soup), channels=2)
+    rest = flatten(rules(soup), channels=2)
     ops = torch.ops.unrender
     arguments = (soup.triangles, *place, *rest)
     torch.library.opcheck(ops.softras_silhouette.default, arguments)

@@ -72,6 +72,7 @@ def boundary_distance(t: Tensor, x: Tensor, y: Tensor) -> Tensor:
     u = a.roll(-1, 1) - a
     v = torch.stack([x, y], -1)[:, None] - a
     length = (u * u).sum(-1)
-    along = ((u * v).sum(-1) / torch.where(length > 0, length, 1)).clamp(0, 1)
+    # to first order the nearest point does not slide, so the gradient passes it by
+    along = ((u * v).sum(-1) / torch.where(length > 0, length, 1)).clamp(0, 1).detach()
     gap = v - along[..., None] * u
     return (gap * gap).sum(-1).amin(1)

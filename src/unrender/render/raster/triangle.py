@@ -210,3 +210,19 @@ def nearest_on_boundary(t: wp.mat33, inverse: wp.vec3, x: float, y: float) -> Ne
         best.dx = dx2
         best.dy = dy2
     return best
+
+
+@wp.func
+def nearest_on_boundary_backward(near: Nearest, g: float) -> wp.mat33:
+    """Gradient of the vertices (columns 0 and 1) from the gradient ``g`` of ``near.square``."""
+    # the nearest point does not slide along the boundary to first order: d(square)/d(point) = -2 (dx, dy)
+    gx = -2.0 * g * near.dx
+    gy = -2.0 * g * near.dy
+    b = near.along
+    a = 1.0 - b
+    m = wp.mat33(b * gx, b * gy, 0.0, 0.0, 0.0, 0.0, a * gx, a * gy, 0.0)
+    if near.edge == 0:
+        m = wp.mat33(a * gx, a * gy, 0.0, b * gx, b * gy, 0.0, 0.0, 0.0, 0.0)
+    elif near.edge == 1:
+        m = wp.mat33(0.0, 0.0, 0.0, a * gx, a * gy, 0.0, b * gx, b * gy, 0.0)
+    return m

@@ -8,6 +8,7 @@ from ..triangle import (
     box_low,
     inverse_squared_lengths,
     nearest_on_boundary,
+    nearest_on_boundary_backward,
     pixel_x,
     pixel_y,
     shrink,
@@ -107,16 +108,6 @@ def soft_mask_backward(
                         near = nearest_on_boundary(t, inverse, x, y)
                         p = wp.exp(-near.square / sigma)
                         others = clear[w.image, r, c] / wp.max(1.0 - p, 1.0e-12)
-                        # d(alpha)/d(square) = -others p / sigma, and d(square)/d(point) = -2 (dx, dy)
-                        k = grad_alpha[w.image, r, c] * others * p / sigma * 2.0
-                        gx = k * near.dx
-                        gy = k * near.dy
-                        b = near.along
-                        a = 1.0 - b
-                        if near.edge == 0:
-                            total += wp.mat33(a * gx, a * gy, 0.0, b * gx, b * gy, 0.0, 0.0, 0.0, 0.0)
-                        elif near.edge == 1:
-                            total += wp.mat33(0.0, 0.0, 0.0, a * gx, a * gy, 0.0, b * gx, b * gy, 0.0)
-                        else:
-                            total += wp.mat33(b * gx, b * gy, 0.0, 0.0, 0.0, 0.0, a * gx, a * gy, 0.0)
+                        g = -grad_alpha[w.image, r, c] * others * p / sigma
+                        total += nearest_on_boundary_backward(near, g)
     grad[pair] = total

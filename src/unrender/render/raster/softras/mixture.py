@@ -31,7 +31,8 @@ def silhouette(
 
     Face j covers a pixel's centre with probability D_j = sigmoid(x), where x = d^2 / sigma inside of the face
     and -d^2 / sigma outside, d being the distance to its boundary on the screen. The silhouette is
-    1 - prod_j (1 - D_j), or what ``how.alpha`` says. All faces count, however far away.
+    1 - prod_j (1 - D_j), or what ``how.alpha`` says. All faces count, however far away; one without area
+    covers half of its line, and has no colour.
 
     Args:
         triangles: screen x, y and depth of every corner, shape (T, 3, 3).
@@ -219,7 +220,7 @@ def contributions(
             (index < 0).to(triangles.dtype),
         )
     if use_warp(backend, triangles):
-        from .op import contributing_pairs
+        from .mixing.listing import contributing_pairs
 
         pairs, nearest = contributing_pairs(triangles, image_starts, valid, grid, how)
         return reference.mixed(triangles, pairs, nearest, grid, how)
@@ -243,8 +244,10 @@ def _nearest(
     if not how.interpolation_gradient:
         weights = weights.detach()
     if not how.perspective:
-        z = torch.cat([triangles[..., 2], triangles.new_ones(1, 3)])[index.long()]
+        z = torch.cat([triangles[..., 2], triangles.new_ones(1, 3)])
         z = z if how.interpolation_gradient else z.detach()
+        shown = torch.where(seen, index, len(triangles))
+        z = gather_corners(z, shown.view(-1, 1)).view(*index.shape, 3)
         weights = weights * z
         weights = weights / weights.sum(-1, keepdim=True).clamp(min=torch.finfo(weights.dtype).tiny)
     return index, torch.where(seen[..., None], weights, 0)

@@ -12,12 +12,10 @@ from torch.autograd.function import once_differentiable
 from ..cells import COARSE, FINE, Cells, pair_with_cells, sort_by_cell, sum_pairs, sum_rows
 from ..grid import Grid
 from ..launch import as_warp, launch
-from ..pairs import PixelPairs
 from . import kernels
+from .mixing import kernels as mixing
 from .renderer import Aggregation
-
-_DISTANCES = ("euclidean", "barycentric", "hard")
-_ALPHAS = ("prod", "sum", "hard")
+from .rules import flatten, rules_of
 
 _library = torch.library.Library("unrender", "FRAGMENT")
 _RULES = "int[] choices, float[] numbers"
@@ -34,27 +32,10 @@ _library.define(
     f"Tensor background, Tensor nearest, Tensor total, Tensor table, Tensor rows, "
     f"{_PLACE}, {_RULES}) -> (Tensor, Tensor)"
 )
-
-
-def _flatten(how: Aggregation, channels: int = 0, side: int = 0) -> tuple[list[int], list[float]]:
-    """An aggregation as the plain numbers that operators take."""
-    choices = [
-        _DISTANCES.index(how.distance),
-        _ALPHAS.index(how.alpha),
-        int(how.perspective),
-        int(how.interpolation_gradient),
-        channels,
-        side,
-    ]
-    return choices, [how.sigma, how.cutoff, how.reach, how.rate, how.behind, how.near, how.far]
-
-
-def _rules(choices: list[int], numbers: list[float]) -> Any:
-    rules = kernels.Rules()
-    rules.distance, rules.alpha, rules.perspective, rules.through_weights = choices[:4]
-    rules.channels, rules.side = choices[4:]
-    rules.sigma, rules.cutoff, rules.reach, rules.rate, rules.behind, rules.near, rules.far = numbers
-    return rules
+_library.define(
+    "softras_textures_backward(Tensor grad_values, Tensor nearest, Tensor total, Tensor table, Tensor rows, "
+    f"{_PLACE}, {_RULES}) -> Tensor"
+)
 
 
 def _cells(
@@ -79,7 +60,7 @@ def _silhouette(
     numbers: list[float],
 ) -> Tensor:
     """prod(1 - D), or the sum of D, or whether one exceeds a half."""
-    rules = _rules(choices, numbers)
+    rules = rules_of(choices, numbers)
     grid = Grid(image_starts.shape[0] - 1, height, width, step_x, step_y)
     cells = _cells(triangles, image_starts, valid, grid, rules.reach, FINE)
     listed, starts = sort_by_cell(cells)
@@ -114,7 +95,7 @@ def _silhouette_backward(
     choices: list[int],
     numbers: list[float],
 ) -> Tensor:
-    rules = _rules(choices, numbers)
+    rules = rules_of(choices, numbers)
     grid = Grid(image_starts.shape[0] - 1, height, width, step_x, step_y)
     device = triangles.device
     cells = _cells(triangles, image_starts, valid, grid, rules.reach, COARSE[device.type])
@@ -151,7 +132,7 @@ def _aggregate(
     choices: list[int],
     numbers: list[float],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    rules = _rules(choices, numbers)
+    rules = rules_of(choices, numbers)
     grid = Grid(image_starts.shape[0] - 1, height, width, step_x, step_y)
     cells = _cells(triangles, image_starts, valid, grid, rules.reach, FINE)
     listed, starts = sort_by_cell(cells)
@@ -160,7 +141,7 @@ def _aggregate(
     total = triangles.new_ones(shape)
     values = triangles.new_zeros(*shape, rules.channels)
     launch(
-        kernels.aggregate,
+        mixing.aggregate,
         cells.count * cells.blocks,
         [
             cells.screen,
@@ -200,7 +181,7 @@ def _aggregate_backward(
     choices: list[int],
     numbers: list[float],
 ) -> tuple[Tensor, Tensor]:
-    rules = _rules(choices, numbers)
+    rules = rules_of(choices, numbers)
     grid = Grid(image_starts.shape[0] - 1, height, width, step_x, step_y)
     device = triangles.device
     cells = _cells(triangles, image_starts, valid, grid, rules.reach, COARSE[device.type])
@@ -208,10 +189,9 @@ def _aggregate_backward(
     mean = (rates * values).sum(-1) + grad_background * background
     pairs = cells.triangle.shape[0]
     pair_grad = triangles.new_empty(pairs, 3, 3)
-    corners = triangles.new_empty((pairs, table.shape[1]) if rules.side == 0 else (1, 1))
-    state = [as_warp(nearest, wp.float32), as_warp(total, wp.float32), as_warp(rates, wp.float32)]
+    corners = triangles.new_zeros((pairs, table.shape[1]) if rules.side == 0 else (0, 0))
     launch(
-        kernels.aggregate_backward,
+        mixing.aggregate_backward,
         pairs,
         [
             cells.screen,
@@ -221,7 +201,9 @@ def _aggregate_backward(
             as_warp(cells.cell, wp.int32),
             as_warp(rows, wp.int32),
             as_warp(table, wp.float32),
-            *state,
+            as_warp(nearest, wp.float32),
+            as_warp(total, wp.float32),
+            as_warp(rates, wp.float32),
             as_warp(mean, wp.float32),
             as_warp(pair_grad, wp.mat33),
             as_warp(corners, wp.float32),
@@ -229,15 +211,38 @@ def _aggregate_backward(
         device,
         grain=64,
     )
-    if rules.side == 0:
-        grad_table = sum_rows(sum_pairs(corners, cells), rows.long(), table.shape[0])
-        return sum_pairs(pair_grad, cells), grad_table
-    grad_table = torch.zeros_like(table)
+    grad = sum_pairs(pair_grad, cells)
+    if rules.side > 0:
+        return grad, table.new_empty(0)
+    return grad, sum_rows(sum_pairs(corners, cells), rows.long(), table.shape[0])
+
+
+def _textures_backward(
+    grad_values: Tensor,
+    nearest: Tensor,
+    total: Tensor,
+    table: Tensor,
+    rows: Tensor,
+    triangles: Tensor,
+    image_starts: Tensor,
+    valid: Tensor | None,
+    height: int,
+    width: int,
+    step_x: float,
+    step_y: float,
+    choices: list[int],
+    numbers: list[float],
+) -> Tensor:
+    rules = rules_of(choices, numbers)
+    grid = Grid(image_starts.shape[0] - 1, height, width, step_x, step_y)
+    device = triangles.device
+    cells = _cells(triangles, image_starts, valid, grid, rules.reach, COARSE[device.type])
     order = torch.argsort(rows, stable=True)
     counts = torch.bincount(rows, minlength=table.shape[0])
     row_starts = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+    grad = torch.zeros_like(table)
     launch(
-        kernels.grids_backward,
+        mixing.textures_backward,
         table.shape[0],
         [
             cells.screen,
@@ -247,13 +252,15 @@ def _aggregate_backward(
             as_warp(row_starts.int(), wp.int32),
             as_warp(cells.starts, wp.int32),
             as_warp(cells.cell, wp.int32),
-            *state,
-            as_warp(grad_table, wp.float32),
+            as_warp(nearest, wp.float32),
+            as_warp(total, wp.float32),
+            as_warp(grad_values.contiguous(), wp.float32),
+            as_warp(grad, wp.float32),
         ],
         device,
         grain=16,
     )
-    return sum_pairs(pair_grad, cells), grad_table
+    return grad
 
 
 def _silhouette_fake(triangles, image_starts, valid, height, width, *rest):  # type: ignore[no-untyped-def]
@@ -272,6 +279,7 @@ for _key in ("CPU", "CUDA"):
     _library.impl("softras_silhouette_backward", _silhouette_backward, _key)
     _library.impl("softras_aggregate", _aggregate, _key)
     _library.impl("softras_aggregate_backward", _aggregate_backward, _key)
+    _library.impl("softras_textures_backward", _textures_backward, _key)
 torch.library.register_fake("unrender::softras_silhouette", _silhouette_fake, lib=_library)
 torch.library.register_fake(
     "unrender::softras_silhouette_backward",
@@ -283,8 +291,13 @@ torch.library.register_fake(
     "unrender::softras_aggregate_backward",
     lambda gv, gb, v, b, n, t, table, rows, triangles, *rest: (
         torch.empty_like(triangles),
-        torch.empty_like(table),
+        torch.empty_like(table) if rest[-2][5] == 0 else table.new_empty(0),
     ),
+    lib=_library,
+)
+torch.library.register_fake(
+    "unrender::softras_textures_backward",
+    lambda grad, nearest, total, table, *rest: torch.empty_like(table),
     lib=_library,
 )
 
@@ -332,9 +345,19 @@ class _Aggregate(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        grad, grad_table = torch.ops.unrender.softras_aggregate_backward(
-            *grads, *ctx.saved_tensors, *ctx.rest
-        )
+        _, _, nearest, total, *place = ctx.saved_tensors
+        grad = grad_table = None
+        is_textured = ctx.rest[-2][5] > 0
+        if ctx.needs_input_grad[2] or not is_textured:
+            grad, grad_table = torch.ops.unrender.softras_aggregate_backward(
+                *grads, *ctx.saved_tensors, *ctx.rest
+            )
+        if is_textured:
+            grad_table = None
+            if ctx.needs_input_grad[0]:
+                grad_table = torch.ops.unrender.softras_textures_backward(
+                    grads[0], nearest, total, *place, *ctx.rest
+                )
         return grad_table, None, grad, *(None,) * (2 + len(ctx.rest))
 
 
@@ -343,7 +366,7 @@ def silhouette(
 ) -> Tensor:
     """See :func:`unrender.render.raster.softras.silhouette`."""
     place = (grid.height, grid.width, grid.step_x, grid.step_y)
-    result: Tensor = _Silhouette.apply(triangles, image_starts, valid, *place, *_flatten(how))  # type: ignore[assignment]
+    result: Tensor = _Silhouette.apply(triangles, image_starts, valid, *place, *flatten(how))  # type: ignore[assignment]
     return result
 
 
@@ -361,53 +384,8 @@ def aggregate(
 ) -> tuple[Tensor, Tensor]:
     """See :func:`unrender.render.raster.softras.aggregate`; ``side`` is that of grids of colours, or 0."""
     place = (grid.height, grid.width, grid.step_x, grid.step_y)
-    rules = _flatten(how, channels, side)
+    rules = flatten(how, channels, side)
     result: tuple[Tensor, Tensor] = _Aggregate.apply(  # type: ignore[assignment]
         table, rows, triangles, image_starts, valid, *place, *rules
     )
     return result
-
-
-def contributing_pairs(
-    triangles: Tensor, image_starts: Tensor, valid: Tensor | None, grid: Grid, how: Aggregation
-) -> tuple[PixelPairs, Tensor]:
-    """The pairs whose weight is not 0, and the least depth of each pixel, of shape (I H W,); no gradient."""
-    device = triangles.device
-    seen = triangles.detach().contiguous()
-    choices, numbers = _flatten(how, channels=1)
-    table = seen.new_zeros(1, 3)
-    rows = torch.zeros(seen.shape[0], dtype=torch.int32, device=device)
-    place = (grid.height, grid.width, grid.step_x, grid.step_y)
-    _, _, nearest, total = torch.ops.unrender.softras_aggregate(
-        table, rows, seen, image_starts, valid, *place, choices, numbers
-    )
-    cells = _cells(seen, image_starts, valid, grid, how.reach, COARSE[device.type])
-    shared = [
-        cells.screen,
-        _rules(choices, numbers),
-        as_warp(seen, wp.mat33),
-        as_warp(cells.triangle, wp.int32),
-        as_warp(cells.cell, wp.int32),
-        as_warp(nearest, wp.float32),
-        as_warp(total, wp.float32),
-    ]
-    counts = torch.empty_like(cells.triangle)
-    launch(
-        kernels.count_contributions,
-        counts.shape[0],
-        [*shared, as_warp(counts, wp.int32)],
-        device,
-        grain=64,
-    )
-    ends = counts.cumsum(0)
-    entries = int(ends[-1]) if len(ends) else 0
-    pixel = torch.empty(entries, dtype=torch.int64, device=device)
-    triangle = torch.empty_like(pixel)
-    launch(
-        kernels.list_contributions,
-        counts.shape[0],
-        [*shared, *(as_warp(t, wp.int64) for t in (ends - counts, pixel, triangle))],
-        device,
-        grain=64,
-    )
-    return PixelPairs.of(grid, pixel, triangle, triangles.dtype), nearest.view(-1)

@@ -6,11 +6,14 @@ import dataclasses
 
 import torch
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from ....geometry import gather_corners, scatter_corners
 from ..grid import Grid
 from ..pairs import PixelPairs, boundary_distance, edge_functions, pixel_pairs
 from .renderer import Aggregation
+
+LEAST_AREA = 1e-30  # of smaller areas the inverse overflows in float32
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -19,13 +22,11 @@ class Fragments:
 
     Attributes:
         closeness: x of D = sigmoid(x), shape (P,).
-        inside: whether the pixel's centre lies in the triangle, bool, shape (P,).
         weights: clipped barycentric weights, for colours, shape (P, 3).
         depth: shape (P,).
     """
 
     closeness: Tensor
-    inside: Tensor
     weights: Tensor
     depth: Tensor
 
@@ -50,33 +51,39 @@ class Contributions:
 
 
 def fragments(triangles: Tensor, pairs: PixelPairs, how: Aggregation) -> Fragments:
-    """Look at triangles (T, 3, 3) from the pixels of pairs; those without area are infinitely far off."""
+    """Look at triangles (T, 3, 3) from the pixels of pairs; those without area have no depth (NaN)."""
     t = gather_corners(triangles.flatten(1), pairs.triangle[:, None]).view(-1, 3, 3)
     edges = edge_functions(t, pairs.x, pairs.y)
-    area = edges.sum(1)
-    proper = area.abs() > torch.finfo(area.dtype).tiny
-    weights = edges / torch.where(proper, area, 1)[:, None]
-    inside = (weights >= 0).all(1)
+    area = edge_functions(t, t[:, 0, 0], t[:, 0, 1]).sum(1)
+    proper = area.abs() > LEAST_AREA
+    area = torch.where(proper, area, 1)[:, None]
+    seen = (edges / area).detach()
+    box = t.detach()[..., :2]
+    # of a needle, rounding may put a pixel inside that lies beyond its ends
+    point = torch.stack([pairs.x, pairs.y], 1)
+    boxed = ((point >= box.amin(1)) & (point <= box.amax(1))).all(1)
+    inside = (seen >= 0).all(1) & boxed & proper
     if how.distance == "barycentric":
-        least = weights.amin(1)
-        closeness = least * least.abs() / how.sigma
+        least = edges.gather(1, seen.argmin(1)[:, None])[:, 0] / area[:, 0]
+        closeness = torch.where(proper, least * least.abs() / how.sigma, -torch.inf)
     elif how.distance == "euclidean":
         square = boundary_distance(t, pairs.x, pairs.y)
         closeness = torch.where(inside, square, -square) / how.sigma
     else:
-        closeness = torch.where(inside, torch.inf, -torch.inf).to(weights.dtype)
-    closeness = torch.where(proper, closeness, -torch.inf)
-    clipped = weights.clamp(0, 1)
-    clipped = clipped / clipped.sum(1, keepdim=True)
+        closeness = torch.where(inside, torch.inf, -torch.inf).to(edges.dtype)
+    # clamped before they divide: outside, weights of a needle may be infinite
+    between = (seen >= 0) & (seen <= 1)
+    clipped = torch.where(between, edges, 0) / area + (seen > 1)
+    clipped = clipped / clipped.sum(1, keepdim=True).clamp(min=1e-5)
     if not how.interpolation_gradient:
         clipped = clipped.detach()
     over_z = clipped / t[..., 2]
-    depth = 1 / over_z.sum(1)
+    depth = torch.where(proper, 1 / over_z.sum(1), torch.nan)
     if how.perspective:
         clipped = over_z * depth[:, None]
         if not how.interpolation_gradient:
             clipped = clipped.detach()
-    return Fragments(closeness, inside, clipped, depth)
+    return Fragments(closeness, clipped, depth)
 
 
 def visible_pairs(
@@ -100,13 +107,14 @@ def silhouette(
     closeness = fragments(triangles, pairs, how).closeness
     shape = (grid.images, grid.height, grid.width)
     pixels = grid.images * grid.height * grid.width
-    if how.alpha == "prod":
-        clear = torch.sigmoid(-closeness)
-        return 1 - clear.new_ones(pixels).scatter_reduce(0, pairs.pixel, clear, "prod").view(shape)
     if how.alpha == "hard":
         covered = (closeness > 0).to(triangles.dtype)
         return covered.new_zeros(pixels).scatter_reduce(0, pairs.pixel, covered, "amax").view(shape)
-    total = triangles.new_zeros(pixels).index_add(0, pairs.pixel, torch.sigmoid(closeness)).view(shape)
+    # 1 - D = sigmoid(-x); a sum of logarithms has a gradient where a product is 0
+    terms = logsigmoid(-closeness) if how.alpha == "prod" else torch.sigmoid(closeness)
+    total = scatter_corners(terms[:, None, None], pairs.pixel[:, None], pixels).view(shape)
+    if how.alpha == "prod":
+        return -torch.expm1(total)
     counts = (image_starts[1:] - image_starts[:-1]).clamp(min=1).to(triangles.dtype)
     return total / counts[:, None, None]
 
@@ -117,11 +125,11 @@ def contributions(
     """See :func:`unrender.render.raster.softras.contributions`."""
     pairs = visible_pairs(triangles, image_starts, grid, how, valid)
     with torch.no_grad():
-        seen = fragments(triangles, pairs, how)
-        pairs = pairs.select((seen.depth >= how.near) & (seen.depth <= how.far))
-        nearest = seen.depth.new_full((grid.images * grid.height * grid.width,), how.behind)
         depth = fragments(triangles, pairs, how).depth
-        nearest = nearest.scatter_reduce(0, pairs.pixel, depth, "amin")
+        shown = (depth >= how.near) & (depth <= how.far)
+        pairs = pairs.select(shown)
+        nearest = depth.new_full((grid.images * grid.height * grid.width,), how.behind)
+        nearest = nearest.scatter_reduce(0, pairs.pixel, depth[shown], "amin")
     listed = mixed(triangles, pairs, nearest, grid, how)
     keep = (listed.weights > 0).nonzero().squeeze(1)
     return dataclasses.replace(
@@ -144,7 +152,7 @@ def mixed(
     return Contributions(
         pairs.pixel,
         pairs.triangle,
-        strength / total[pairs.pixel],
+        strength / gather_corners(total[:, None], pairs.pixel[:, None])[:, 0, 0],
         seen.weights,
         (behind / total).view(grid.images, grid.height, grid.width),
     )

@@ -1,0 +1,1 @@
+"""The Soft Rasterizer's mixtures of colours."""
