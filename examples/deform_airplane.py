@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from unrender import Mesh, SoftRas, Views, load_views, render, save_mesh, save_picture
-from unrender.geometry import EdgeTopology, cube_sphere, flatten_loss, laplacian_loss
+from unrender.geometry import EdgeTopology, fibonacci_sphere, flatten_loss, laplacian_loss
 from unrender.io import contact_sheet
 from unrender.render import composite, render_antialiased, studio_light
 
@@ -55,7 +55,7 @@ class Result:
 
 def deform(views: Views, steps: int, renderer: SoftRas) -> Result:
     """The recipe."""
-    sphere = cube_sphere(15, radius=0.5)
+    sphere = fibonacci_sphere(1352, radius=0.5)
     topology = EdgeTopology.from_faces(sphere.faces, sphere.num_vertices)
     displacement = torch.zeros_like(sphere.vertices, requires_grad=True)
     centre = torch.zeros(3, requires_grad=True)

@@ -13,7 +13,7 @@ F64 = torch.float64
 
 
 def rotation(seed: int = 0) -> torch.Tensor:
-    return torch.from_numpy(Rotation.random(random_state=seed).as_matrix())
+    return torch.from_numpy(Rotation.from_euler("xyz", [1.0 + seed, 0.5, -2.0]).as_matrix())
 
 
 def plane(n: int) -> tuple[torch.Tensor, torch.Tensor]:

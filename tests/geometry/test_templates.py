@@ -9,9 +9,9 @@ from unrender.geometry import (
     EdgeTopology,
     Mesh,
     cube,
-    cube_sphere,
     face_areas,
     face_normals,
+    fibonacci_sphere,
     icosphere,
     spherical_uvs,
     uv_sphere,
@@ -100,25 +100,21 @@ def test_cube(device):
     torch.testing.assert_close(uv_orientation(mesh), torch.full((12,), 1 / 6, device=device))
 
 
-@pytest.mark.parametrize("cells", [1, 4, 15])
-def test_cube_sphere(device, cells):
-    mesh = cube_sphere(cells, radius=2.0, device=device)
-    assert (mesh.num_vertices, mesh.num_faces) == (6 * cells**2 + 2, 12 * cells**2)
-    torch.testing.assert_close(
-        mesh.vertices.norm(dim=-1), torch.full((mesh.num_vertices,), 2.0, device=device)
-    )
-    solid = as_trimesh(mesh)
-    assert solid.is_volume  # closed, and counter-clockwise from outside
-    assert EdgeTopology.from_faces(mesh.faces, mesh.num_vertices).edges.shape[0] == 18 * cells**2
-    if cells == 15:
-        assert solid.volume == pytest.approx(8 * 4 / 3 * torch.pi, rel=0.01)
+@pytest.mark.parametrize("count", [4, 50, 1352])
+def test_fibonacci_sphere(device, count):
+    mesh = fibonacci_sphere(count, radius=2.0, device=device)
+    assert (mesh.num_vertices, mesh.num_faces) == (count, 2 * count - 4)
+    torch.testing.assert_close(mesh.vertices.norm(dim=-1), torch.full((count,), 2.0, device=device))
+    assert as_trimesh(mesh).is_volume  # closed, and counter-clockwise from outside
+    if count == 1352:
+        assert as_trimesh(mesh).volume == pytest.approx(8 * 4 / 3 * torch.pi, rel=0.01)
         areas = face_areas(mesh.vertices, mesh.faces)
-        assert areas.max() / areas.min() < 2
+        assert areas.quantile(0.99) / areas.quantile(0.01) < 1.5
 
 
 def test_wrong_input(device):
-    with pytest.raises(InputError, match="at least 1 cell, got 0"):
-        cube_sphere(0)
+    with pytest.raises(InputError, match="at least 4 vertices, got 3"):
+        fibonacci_sphere(3)
     with pytest.raises(InputError, match="at least 2 rows and 3 columns, got 1 and 8"):
         uv_sphere(1, 8, device=device)
     with pytest.raises(InputError, match="subdivisions must not be negative, got -1"):

@@ -58,9 +58,8 @@ class SoftTargets:
         if not isinstance(self.renderer, (DIBR, SoftRas)):
             return
         distance = _signed_distance(mask.to(alpha.dtype))
-        reach = 2.5 * self.renderer.blur
-        band = (distance > 0) if isinstance(self.renderer, DIBR) else (distance > -reach)
-        band &= distance < reach
+        # outside alone: inside, SoftRas's silhouette dips along the edges between faces
+        band = (distance > 0) & (distance < 2.5 * self.renderer.blur)
         if not bool(band.any()):
             return
         log_clear, mean = self._log_clear(distance[band]), alpha.detach()[band].mean()

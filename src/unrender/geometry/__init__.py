@@ -28,7 +28,7 @@ from .regularizers import (
 from .remesh import remesh
 from .sampling import SurfaceSamples, interpolate_on_faces, sample_surface
 from .subdivision import loop_subdivide, subdivide
-from .templates import cube, cube_sphere, icosphere, spherical_uvs, uv_sphere
+from .templates import cube, fibonacci_sphere, icosphere, spherical_uvs, uv_sphere
 from .voxels import voxel_iou, voxelize
 from .winding import winding_number
 
@@ -48,11 +48,11 @@ __all__ = [
     "cotangent_laplacian",
     "cotangent_weights",
     "cube",
-    "cube_sphere",
     "edge_length_loss",
     "f_score",
     "face_areas",
     "face_normals",
+    "fibonacci_sphere",
     "flatten_loss",
     "gather_corners",
     "gather_rows",

@@ -110,44 +110,43 @@ def uv_sphere(
     return mesh if device is None else mesh.to(torch.device(device))
 
 
-def cube_sphere(
-    cells: int = 15,
+def fibonacci_sphere(
+    vertices: int = 1352,
     *,
     radius: float = 1.0,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str | None = None,
 ) -> Mesh:
-    """A cube whose sides have n x n cells of two triangles each, blown up to a sphere.
+    """A sphere of any number of vertices, evenly spread along a spiral: the hull of a Fibonacci lattice.
 
-    It has 6 n^2 + 2 vertices and 12 n^2 faces: 1352 and 2700 at n = 15, as the sphere that Soft Rasterizer's
-    example deforms. Lines of the cells lie at equal angles.
+    It has 2 V - 4 nearly equilateral faces; 1352 vertices are those of the sphere that Soft Rasterizer's
+    example deforms.
 
     Args:
-        cells: n, at least 1.
+        vertices: V, at least 4.
         radius: [world units].
         dtype: floating-point type of the vertices.
         device: where to make it.
 
     Raises:
-        InputError: ``cells`` is less than 1.
+        InputError: fewer than 4 vertices.
+        ImportError: SciPy is not installed.
     """
-    if cells < 1:
-        raise InputError(f"a cube sphere needs at least 1 cell, got {cells}")
-    line = torch.tan((torch.arange(cells + 1, dtype=torch.float64) / cells - 0.5) * (math.pi / 2))
-    a, b = torch.meshgrid(line, line, indexing="ij")
-    one = torch.ones_like(a)
-    # a x b points outwards on each of these
-    sides = [(one, a, b), (-one, b, a), (b, one, a), (a, -one, b), (a, b, one), (b, a, -one)]
-    points = torch.cat([torch.stack(side, -1).reshape(-1, 3) for side in sides])
-    grid = torch.arange(6 * (cells + 1) ** 2).view(6, cells + 1, cells + 1)
-    corners = [grid[:, :-1, :-1], grid[:, 1:, :-1], grid[:, 1:, 1:], grid[:, :-1, 1:]]
-    quads = torch.stack(corners, -1).reshape(-1, 4)
-    _, merged = torch.unique((points * 2**30).round(), dim=0, return_inverse=True)
-    first = torch.full((int(merged.max()) + 1,), len(points)).scatter_reduce(
-        0, merged, torch.arange(len(points)), "amin"
-    )
-    faces = merged[quads][:, [[0, 1, 2], [0, 2, 3]]].reshape(-1, 3)
-    mesh = Mesh(radius * _on_unit_sphere(points[first]), faces).to(dtype)
+    if vertices < 4:
+        raise InputError(f"a sphere needs at least 4 vertices, got {vertices}")
+    try:
+        from scipy.spatial import ConvexHull
+    except ImportError as error:
+        raise ImportError("fibonacci_sphere needs SciPy: pip install 'unrender[mesh]'") from error
+    i = torch.arange(vertices, dtype=torch.float64) + 0.5
+    height, angle = 1 - 2 * i / vertices, i * math.pi * (3 - math.sqrt(5))
+    across = (1 - height.square()).sqrt()
+    points = torch.stack([across * angle.cos(), height, across * angle.sin()], -1)
+    faces = torch.from_numpy(ConvexHull(points.numpy()).simplices).long()
+    a, b, c = points[faces].unbind(1)
+    inward = (torch.linalg.cross(b - a, c - a) * a).sum(-1) < 0
+    faces = torch.where(inward[:, None], faces.flip(-1), faces)
+    mesh = Mesh(radius * points, faces).to(dtype)
     return mesh if device is None else mesh.to(torch.device(device))
 
 
