@@ -14,7 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md")
+PAGES = tuple(ROOT / page for page in ("README.md", "docs/benchmarks.md", "docs/pose.md"))
 BLOCK = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 NAMES = {"warp": "Warp", "torch": "PyTorch reference", "pytorch3d": "PyTorch3D"}
 
@@ -89,6 +89,27 @@ def summary_table(fitted: dict[str, Any], timed: dict[str, Any]) -> str:
     return f"{markdown(rows)}\n\n{where(timed)}\n"
 
 
+def pose_table(report: dict[str, Any]) -> str:
+    """Errors of benchmarks/pose.py, and the objects it fails on."""
+    rows = [["experiment", "method", "mean", "median", "below 10", "runs"]]
+    for group, methods in report["summary"].items():
+        for method, of in methods.items():
+            numbers = [f"{of['mean']:.1f}°", f"{of['median']:.1f}°", f"{of['below_10']:.0%}"]
+            rows.append([group, method, *numbers, f"{of['count']}"])
+    failures = [["object", "error", "modulo symmetry", "mask IoU", "why"]]
+    for run in report["results"]["home"]:
+        row = run["many"]["softras"]
+        if "why" in row:
+            angles = [f"{row[key]:.0f}°" for key in ("error", "error_modulo_symmetry")]
+            failures.append([f"{run['what']} ({run['name']})", *angles, f"{row['mask_iou']:.2f}", row["why"]])
+    seconds = sum(run["many"]["softras"]["seconds"] for run in report["results"]["home"])
+    seconds /= max(1, len(report["results"]["home"]))
+    return (
+        f"{markdown(rows)}\n\nObjects that `estimate_pose` with SoftRas turns by ten degrees or more:\n\n"
+        f"{markdown(failures)}\n\nIt took {seconds:.0f} s an object on one thread.\n"
+    )
+
+
 def milliseconds(result: dict[str, Any]) -> str:
     """Forward + backward = total, and how many times that of Warp."""
     if "skipped" in result:
@@ -122,6 +143,7 @@ def markdown(rows: Rows) -> str:
 TABLES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "summary": (summary_table, ("fit-cpu.json", "rasterize-cpu.json")),
     "fit": (fit_table, ("fit-cpu.json",)),
+    "pose": (pose_table, ("pose-cpu.json",)),
     "rasterize": (rasterize_table, ("rasterize-cpu.json",)),
     "rasterize-cuda": (rasterize_table, ("rasterize-cuda.json",)),
 }

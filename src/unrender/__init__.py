@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .errors import InputError
-    from .fit import FitOptions, fit
+    from .fit import DeformOptions, FitOptions, deform, fit
     from .geometry import Mesh, PackedMeshes, icosphere
     from .io import Views, load_mesh, load_picture, load_views, save_mesh, save_picture, save_views
+    from .pose import estimate_pose
     from .render import (
         DIBR,
         AmbientLight,
@@ -32,9 +33,10 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "errors": ("InputError",),
-    "fit": ("FitOptions", "fit"),
+    "fit": ("DeformOptions", "FitOptions", "deform", "fit"),
     "geometry": ("Mesh", "PackedMeshes", "icosphere"),
     "io": ("Views", "load_mesh", "load_picture", "load_views", "save_mesh", "save_picture", "save_views"),
+    "pose": ("estimate_pose",),
     "render": (
         "DIBR",
         "AmbientLight",
@@ -55,6 +57,7 @@ __all__ = [
     "DIBR",
     "AmbientLight",
     "Camera",
+    "DeformOptions",
     "DirectionalLight",
     "FitOptions",
     "InputError",
@@ -67,6 +70,8 @@ __all__ = [
     "SoftRas",
     "SphericalHarmonicsLight",
     "Views",
+    "deform",
+    "estimate_pose",
     "fit",
     "icosphere",
     "load_mesh",

@@ -33,11 +33,14 @@ def test_tables_of_a_run(tables, tmp_path):
     torch = {"forward_ms": 10.0, "backward_ms": 20.0, "total_ms": 36.0, "times_warp": 12.0}
     case = {"size": 64, "faces": 1280, "batch": 8, "pass": "dibr"}
     case["results"] = {"warp": warp, "torch": torch, "pytorch3d": {"skipped": "not there"}}
-    (tmp_path / "rasterize-cpu.json").write_text(json.dumps({"machine": machine, "cases": [case]}))
+    timed = tmp_path / "rasterize-cpu.json"
+    timed.write_text(json.dumps({"machine": machine, "cases": [case]}))
     row = {"object": "spot", "views": 24, "held_out": 8, "size": 256, "faces": 8000, "seconds": 123.4}
     row |= {"mask_iou": 0.98765, "mask_iou_min": 0.97, "psnr": 31.26, "psnr_min": 29.0}
     fitted = {"machine": {"processor": "x86_64", "threads": 2}, "rows": [row]}
-    page = "before\n<!-- table rasterize -->\nold\n<!-- end -->\n<!-- table summary -->\n<!-- end -->\nafter\n"
+    page = (
+        "before\n<!-- table rasterize -->\nold\n<!-- end -->\n<!-- table summary -->\n<!-- end -->\nafter\n"
+    )
 
     filled = tables.fill(page, tmp_path)
     assert (

@@ -1,4 +1,4 @@
-"""The command line: ``unrender fit``, ``unrender render``, ``unrender info``.
+"""The command line: ``unrender fit``, ``deform``, ``pose``, ``render`` and ``info``.
 
 A command is a dataclass of options with a ``run`` method, in a file of its own; a new one is an import and
 an entry in ``COMMANDS``. Command files import torch and the rest of the package inside ``run``, so that
@@ -16,13 +16,21 @@ from typing import Any
 import tyro
 
 from ..errors import InputError
+from .deform import Deform
 from .fit import Fit
 from .info import Info
+from .pose import Pose
 from .render import Render
 
 __all__ = ["main"]
 
-COMMANDS: dict[str, type[Any]] = {"fit": Fit, "render": Render, "info": Info}
+COMMANDS: dict[str, type[Any]] = {
+    "fit": Fit,
+    "deform": Deform,
+    "pose": Pose,
+    "render": Render,
+    "info": Info,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

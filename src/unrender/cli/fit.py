@@ -88,7 +88,7 @@ class Fit:
         self.out.parent.mkdir(parents=True, exist_ok=True)
 
         try:
-            with progress_display() as show:
+            with progress_display("hull") as show:
                 result = fit(train, options, checkpoint=checkpoint, resume=self.resume, progress=show)
         except KeyboardInterrupt:
             if checkpoint.is_file():
@@ -147,7 +147,7 @@ def describe_metrics(metrics: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 @contextmanager
-def progress_display() -> Iterator[Callable[[Progress], None]]:
+def progress_display(first: str) -> Iterator[Callable[[Progress], None]]:
     """Shows a fit's progress on stderr: a bar on a terminal, elsewhere a line every ten seconds."""
     from rich.console import Console
 
@@ -175,7 +175,7 @@ def progress_display() -> Iterator[Callable[[Progress], None]]:
         TextColumn("left"),
     )
     with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("hull", total=1.0, loss="-")
+        task = bar.add_task(first, total=1.0, loss="-")
 
         def show(progress: Progress) -> None:
             bar.update(task, completed=progress.done, description=progress.stage, loss=f"{progress.loss:.4f}")

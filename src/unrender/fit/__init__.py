@@ -4,11 +4,22 @@ The package itself can be called: ``unrender.fit(views)`` is :func:`unrender.fit
 """
 
 from ..verbs import make_callable
+from .deform import DeformOptions, DeformResult, deform
 from .hull import visual_hull
 from .job import FitResult, Progress, fit
 from .metrics import view_metrics
 from .options import FitOptions
 
-__all__ = ["FitOptions", "FitResult", "Progress", "fit", "view_metrics", "visual_hull"]
+__all__ = [
+    "DeformOptions",
+    "DeformResult",
+    "FitOptions",
+    "FitResult",
+    "Progress",
+    "deform",
+    "fit",
+    "view_metrics",
+    "visual_hull",
+]
 
 make_callable(__name__, fit)

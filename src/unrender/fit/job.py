@@ -9,13 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..errors import InputError
 from ..geometry import Mesh, icosphere, winding_number
 from ..io import Views
 from ..render import SphericalHarmonicsLight
+from .checks import check_pictures, named
 from .frame import to_unit_ball
 from .hull import visual_hull
 from .options import FitOptions, stages
@@ -147,26 +147,7 @@ def check_views(views: Views) -> None:
             UserWarning,
             stacklevel=3,
         )
-    for name, values in (
-        ("pictures", views.pictures),
-        ("masks", views.masks),
-        ("camera poses", views.cameras.world_to_camera),
-        ("intrinsics", views.cameras.intrinsics),
-    ):
-        broken = ~torch.isfinite(values).flatten(1).all(1)
-        if bool(broken.any()):
-            raise InputError(f"{name} must be finite, got NaN or infinity in {_named(views, broken)}")
-    covered = (views.masks > 0.5).flatten(1)
-    if bool((~covered).all(1).any()):
-        empty = _named(views, (~covered).all(1))
-        raise InputError(
-            f"masks must not be empty, got no object in {empty}; remove these views or mend the masks"
-        )
-    if bool(covered.all(1).any()):
-        full = _named(views, covered.all(1))
-        raise InputError(
-            f"masks must leave some background, got none in {full}; pictures need masks or an alpha channel"
-        )
+    check_pictures(views)
 
 
 def _initial_state(unit: Views, options: FitOptions) -> FitState:
@@ -181,11 +162,6 @@ def _initial_state(unit: Views, options: FitOptions) -> FitState:
 def _require_outside(views: Views, inside: Tensor) -> None:
     if bool(inside.any()):
         raise InputError(
-            f"cameras must stand outside the object, got {_named(views, inside)} inside it; "
+            f"cameras must stand outside the object, got {named(views, inside)} inside it; "
             "check the cameras' convention (world-to-camera or camera-to-world?) and scale"
         )
-
-
-def _named(views: Views, which: Tensor) -> str:
-    names = [views.names[i] for i in which.nonzero().flatten().tolist()]
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
