@@ -1,7 +1,7 @@
 """Pose from a picture, by each renderer: ``python benchmarks/pose.py --help``.
 
 The rigid-pose experiment of the Soft Rasterizer paper (Liu et al. 2019, section 5.3), single random starts
-with and without annealing, on a coloured cube and on objects of ``home``; and ``unrender.pose.estimate_pose``,
+with and without annealing, on a coloured cube and objects of ``home``; and ``unrender.pose.estimate_pose``,
 which tries many starts, on the same pictures of ``home``.
 """
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Literal
+from typing import get_args
 
 from ..errors import InputError
-
-RendererName = Literal["softras", "dibr", "nmr"]
+from ..fit.options import RendererName
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,8 +34,10 @@ class PoseOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.renderer not in ("softras", "dibr", "nmr"):
-            raise InputError(f"renderer must be softras, dibr or nmr, got {self.renderer!r}")
+        if self.renderer not in get_args(RendererName):
+            raise InputError(
+                f"renderer must be one of {', '.join(get_args(RendererName))}, got {self.renderer!r}"
+            )
         for name, least in (("starts", 1), ("picture_size", 32)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
