@@ -175,7 +175,7 @@ def test_ctrl_c_and_resume(run, tmp_path, monkeypatch):
 def test_progress_without_a_terminal(capsys, monkeypatch):
     clock = iter([100.0, 103.0, 109.0, 111.0, 112.0, 122.5])
     monkeypatch.setattr(cli_fit.time, "monotonic", lambda: next(clock))
-    with progress_display() as show:
+    with progress_display("hull") as show:
         for done in (0.1, 0.2, 0.21, 0.3, 0.6):
             show(Progress("shape 1/3", 0.01234, done))
     assert capsys.readouterr().err.splitlines() == [
@@ -187,7 +187,7 @@ def test_progress_without_a_terminal(capsys, monkeypatch):
 def test_progress_on_a_terminal(capsys, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "100")
-    with progress_display() as show:
+    with progress_display("hull") as show:
         show(Progress("texture", 0.0321, 0.25))
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().err)
     assert re.search(r"texture .* 25% loss 0\.0321 0:00:0\d elapsed, .* left", text)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..render import Picture
+    from ..render import MeshPicture
 
 Output = Literal["rgb", "albedo", "alpha", "depth", "normals", "world-normals", "uv"]
 
 
-def output_colors(picture: Picture, name: Output, *, near: float, far: float) -> Tensor:
+def output_colors(picture: MeshPicture, name: Output, *, near: float, far: float) -> Tensor:
     """One quantity of a picture as colours.
 
     Args:
