@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..geometry import Mesh
-    from ..render import Camera, Picture
+    from ..render import Camera, MeshPicture
 
 STILLS = (".png", ".jpg", ".jpeg")
 TURNTABLES = (".gif", ".webp", ".mp4")
@@ -185,7 +185,7 @@ class Render:
         middle = float(torch.linalg.vector_norm(cameras.center[0] - centre))
         return cameras, max(middle - radius, 0.0), middle + radius
 
-    def _draw(self, mesh: Mesh, camera: Camera, samples: int) -> Picture:
+    def _draw(self, mesh: Mesh, camera: Camera, samples: int) -> MeshPicture:
         """The mesh, with ``samples`` x ``samples`` pixels for each of the camera's."""
         from ..render import DIBR, render
         from ..render.turntable import headlight, studio_light
