@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -109,3 +111,38 @@ def test_no_queries_and_wrong_input(device):
         nearest_points(points.expand(2, 4, 3), points)
     with pytest.raises(InputError, match="at least one face"):
         point_to_mesh_distance(points, points, torch.zeros(0, 3, dtype=torch.long, device=device))
+
+
+def test_large_sets_are_searched_by_a_tree_with_the_same_result():
+    queries, points = torch.randn(2, 2500, 3), torch.randn(2, 2000, 3)
+    squared, indices = nearest_points(queries, points)
+    assert torch.equal(indices, torch.cdist(queries.double(), points.double()).argmin(-1))
+    exact = (queries - points.take_along_dim(indices[..., None], -2)).square().sum(-1)
+    assert torch.equal(squared, exact)
+    queries.requires_grad_()
+    (gradient,) = torch.autograd.grad(nearest_points(queries, points).squared_distances.sum(), queries)
+    torch.testing.assert_close(gradient, 2 * (queries - points.take_along_dim(indices[..., None], -2)))
+
+
+def test_a_tree_finds_all_of_many_equal_points():
+    spot = torch.ones(2100, 3)
+    squared, indices = nearest_points(spot, spot)
+    assert not squared.any()
+    assert indices.min() >= 0
+    assert indices.max() < 2100
+
+
+def test_large_sets_must_be_finite():
+    points = torch.randn(3000, 3)
+    broken = points.clone()
+    broken[7, 1] = torch.nan
+    for pair in ((points, broken), (broken, points)):
+        with pytest.raises(InputError, match="must be finite"):
+            nearest_points(*pair)
+
+
+def test_large_sets_need_scipy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.spatial", None)
+    points = torch.randn(3000, 3)
+    with pytest.raises(ImportError, match=r"among 3000 points on a CPU needs SciPy.*unrender\[eval\]"):
+        nearest_points(points, points)

@@ -1,4 +1,4 @@
-"""The command line: ``unrender fit``, ``deform``, ``pose``, ``render`` and ``info``.
+"""The command line: ``unrender fit``, ``deform``, ``pose``, ``render``, ``data`` and ``info``.
 
 A command is a dataclass of options with a ``run`` method, in a file of its own; a new one is an import and
 an entry in ``COMMANDS``. Command files import torch and the rest of the package inside ``run``, so that
@@ -16,6 +16,7 @@ from typing import Any
 import tyro
 
 from ..errors import InputError
+from .data import Data
 from .deform import Deform
 from .fit import Fit
 from .info import Info
@@ -29,6 +30,7 @@ COMMANDS: dict[str, type[Any]] = {
     "deform": Deform,
     "pose": Pose,
     "render": Render,
+    "data": Data,
     "info": Info,
 }
 

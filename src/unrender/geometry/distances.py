@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import InputError
 from .corners import gather_corners, gather_rows
 
+if TYPE_CHECKING:
+    from scipy.spatial import KDTree
+
 # Pairs held at once: small enough for a CPU cache, large enough to fill a GPU.
 _PAIRS = {"cpu": 1 << 18, "cuda": 1 << 26}
+
+# On a CPU a tree is faster than comparing all points with each other from about this many pairs on.
+_TREE_PAIRS = 1 << 22
+_LEAF = 32
 
 
 class NearestPoints(NamedTuple):
@@ -41,12 +50,16 @@ class NearestOnMesh(NamedTuple):
 def nearest_points(queries: Tensor, points: Tensor) -> NearestPoints:
     """The nearest of ``points`` to each of ``queries``, by exact search.
 
+    Large sets on a CPU are searched by SciPy's k-d tree, on all cores.
+
     Args:
         queries: shape (..., N, 3).
         points: shape (..., M, 3), with the batch dimensions of ``queries``.
 
     Raises:
-        InputError: a shape is wrong, or there are queries and no points.
+        InputError: a shape is wrong, there are queries and no points, or a coordinate of a large set on a CPU
+            is not finite.
+        ImportError: SciPy is not installed, and the sets are large and on a CPU.
     """
     _require_points(queries, points, "points")
     found = [_nearest_indices(q, p) for q, p in zip(_flat(queries, 2), _flat(points, 2), strict=True)]
@@ -171,8 +184,33 @@ def _distances(queries: Tensor, points: Tensor) -> Tensor:
 
 
 def _nearest_indices(queries: Tensor, points: Tensor) -> Tensor:
+    if queries.device.type == "cpu" and queries.shape[0] * points.shape[0] >= _TREE_PAIRS:
+        return _nearest_by_tree(queries, points)
     chunks = [_squared(chunk, points).argmin(-1) for chunk in _chunks(queries, points.shape[0])]
     return torch.cat(chunks) if chunks else queries.new_zeros(0, dtype=torch.long)
+
+
+def _nearest_by_tree(queries: Tensor, points: Tensor) -> Tensor:
+    """By k-d tree, with neighbours in space made neighbours in memory: twice as fast as in random order."""
+    if not bool(torch.isfinite(queries).all() & torch.isfinite(points).all()):
+        raise InputError("points must be finite, got a coordinate that is NaN or infinite")
+    sets = [values.double().numpy() for values in (queries, points)]
+    first, second = (_tree(values).indices for values in sets)
+    _, found = _tree(sets[1][second]).query(sets[0][first], workers=-1)
+    indices = torch.empty(len(first), dtype=torch.long)
+    indices[torch.from_numpy(first)] = torch.from_numpy(second[found])
+    return indices
+
+
+def _tree(points: NDArray[np.float64]) -> KDTree:
+    """A k-d tree that is quick to build."""
+    try:
+        from scipy.spatial import KDTree
+    except ImportError as error:
+        raise ImportError(
+            f"a search among {len(points)} points on a CPU needs SciPy: pip install 'unrender[eval]'"
+        ) from error
+    return KDTree(points, leafsize=_LEAF, compact_nodes=False, balanced_tree=False)
 
 
 def _nearest_faces(points: Tensor, corners: Tensor) -> Tensor:

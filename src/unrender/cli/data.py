@@ -1,0 +1,179 @@
+"""``unrender data``: making training sets."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ..learn.data.rendering import RenderingProgress, RenderingReport
+
+SIZES = (64, 256)  # smallest and largest pictures [pixels]
+LINE_EVERY = 10.0  # seconds, where there is no terminal
+NAMES_SHOWN = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class DataRender:
+    """Make a training set: pictures of meshes from all around, with cameras, lights and the truth in 3D.
+
+    A command that was stopped goes on where it was when it is given again. To spread the work over machines,
+    give each the same command with --machine 0/4 to 3/4, and when all are done, once more without it, which
+    completes the set.
+
+    Attributes:
+        meshes: folders of .obj, .glb or .ply (sub-folders are categories), manifest.json files, ShapeNetCore
+            trees, single mesh files, or procedural:N[:SEED] for N generated objects.
+        out: folder to write.
+        format: tree: folders as in DVR's NMR_Dataset; npz: the archives of N3MR and SoftRas; shards: tar
+            files for WebDataset.
+        size: sides of the pictures, 64 to 256 [pixels].
+        views: pictures of each object.
+        cameras: n3mr: elevation 30 and azimuths in equal steps; random: elevations from -10 to 60.
+        light: kind of light, drawn anew for each picture.
+        split: render these objects only, where the meshes say train, val or test.
+        workers: processes; one a core when not given.
+        machine: number of this machine, from 0, and how many there are.
+        seed: of cameras, lights and surface points.
+    """
+
+    meshes: tyro.conf.Positional[tuple[str, ...]]
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    format: Literal["tree", "npz", "shards"] = "tree"
+    size: int = 64
+    views: int = 24
+    cameras: Literal["n3mr", "random"] = "n3mr"
+    light: Literal["none", "lambert", "phong", "harmonics"] = "harmonics"
+    split: Literal["all", "train", "val", "test"] = "all"
+    workers: int | None = None
+    machine: str = "0/1"
+    seed: int = 0
+
+    def run(self) -> None:
+        """Find the meshes, render, report.
+
+        Raises:
+            InputError: an option or a place of meshes breaks a rule.
+        """
+        if not self.meshes:
+            raise InputError("give at least one place of meshes, for example a folder or procedural:100")
+        if not SIZES[0] <= self.size <= SIZES[1]:
+            raise InputError(f"--size must be {SIZES[0]} to {SIZES[1]}, got {self.size}")
+        machine = parse_machine(self.machine)
+
+        from ..learn.data import CaptureOptions
+        from ..learn.data.rendering import render_dataset
+        from ..learn.data.sources import find_meshes
+
+        sources = find_meshes(self.meshes, self.split)
+        options = CaptureOptions(
+            size=self.size, views=self.views, cameras=self.cameras, light=self.light, seed=self.seed
+        )
+        with progress_display() as show:
+            report = render_dataset(
+                sources,
+                self.out,
+                options,
+                format=self.format,
+                workers=self.workers or os.cpu_count() or 1,
+                machine=machine,
+                progress=show,
+            )
+        for line in describe_report(report):
+            sys.stderr.write(f"unrender: {line}\n")
+        if machine[1] > 1:
+            sys.stderr.write(
+                "unrender: when all machines are done, the same command without --machine completes the set\n"
+            )
+        sys.stdout.write(f"wrote  {self.out}\n")
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """Make training sets."""
+
+    command: Annotated[
+        Annotated[DataRender, tyro.conf.subcommand("render")]
+        # a union needs two members to become sub-commands
+        | Annotated[None, tyro.conf.Suppress],
+        tyro.conf.arg(name=""),
+    ]
+
+    def run(self) -> None:
+        """Run the command that was named."""
+        assert self.command is not None
+        self.command.run()
+
+
+def parse_machine(text: str) -> tuple[int, int]:
+    """Number of a machine, and how many there are, from ``i/n``.
+
+    Raises:
+        InputError: the text is another one.
+    """
+    index, _, count = text.partition("/")
+    if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+        raise InputError(f"--machine must be I/N with I from 0 to N - 1, got {text}")
+    return int(index), int(count)
+
+
+def describe_report(report: RenderingReport) -> list[str]:
+    """What a job did, and which meshes it left out, in lines."""
+    lines = [f"{report.rendered} objects rendered, {report.kept} were there already"]
+    if report.skipped:
+        lines.append(f"{len(report.skipped)} broken meshes left out:")
+        shown = list(report.skipped.items())[:NAMES_SHOWN]
+        lines += [f"  {label}: {problem}" for label, problem in shown]
+        if len(report.skipped) > NAMES_SHOWN:
+            lines.append(f"  and {len(report.skipped) - NAMES_SHOWN} more")
+    return lines
+
+
+@contextmanager
+def progress_display() -> Iterator[Callable[[RenderingProgress], None]]:
+    """Shows a job's progress on stderr: a bar on a terminal, elsewhere a line every ten seconds."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Lines()
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("objects"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[skipped]} skipped,"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("objects", total=None, skipped=0)
+
+        def show(progress: RenderingProgress) -> None:
+            bar.update(task, completed=progress.objects, total=progress.total, skipped=progress.skipped)
+
+        yield show
+
+
+class _Lines:
+    """Progress as lines of text."""
+
+    def __init__(self) -> None:
+        self.last = time.monotonic()
+
+    def __call__(self, progress: RenderingProgress) -> None:
+        if time.monotonic() - self.last >= LINE_EVERY:
+            self.last = time.monotonic()
+            sys.stderr.write(f"{progress.objects} of {progress.total} objects, {progress.skipped} skipped\n")

@@ -1,0 +1,229 @@
+"""``unrender evaluate``: the numbers of predictors on a data set."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from ..errors import InputError
+from .device import pick_device
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..evaluate import EvaluateOptions, Report
+    from ..learn.data.dataset import ObjectDataset
+    from ..learn.data.packed_views import PackedViews
+    from ..learn.predictor import Predictor
+
+MEAN_SHAPE = "mean-shape"
+LIGHT_OBJECTS = 200  # training objects whose lights make the mean light
+LINE_EVERY = 10.0  # seconds, where there is no terminal
+
+Count = Callable[[int, int], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluate:
+    """Measure predictors on a data set, with the protocols of the papers.
+
+    Writes OUT: 3D IoU, F-score, Chamfer distances and normal consistency, mask IoU, PSNR and SSIM in views
+    that the predictor did not see, and errors of light, for each object, each category and on average, with
+    the protocol beside them.
+
+    Attributes:
+        predictors: files that 'unrender train' wrote, or mean-shape: the mean of the training objects.
+        data: folder of the data set.
+        out: JSON file to write.
+        markdown: write tables, too.
+        split: objects to measure on.
+        categories: measure on these alone.
+        views: views of each object that 3D IoU and light are measured from; all when not given.
+        points: drawn from each surface.
+        thresholds: of the F-score; an object's longest side is 1.
+        seed: of the view that surface and pictures are measured from, and of the points.
+        device: auto, cpu, cuda or cuda:NUMBER.
+    """
+
+    predictors: tyro.conf.Positional[tuple[str, ...]]
+    data: Path
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    markdown: Path | None = None
+    split: str = "val"
+    categories: tuple[str, ...] = ()
+    views: int | None = None
+    points: int = 100_000
+    thresholds: tuple[float, ...] = (0.01, 0.02, 0.05)
+    seed: int = 0
+    device: str = "auto"
+
+    def run(self) -> None:
+        """Read, measure, write.
+
+        Raises:
+            InputError: an option, a predictor or the data set breaks a rule.
+        """
+        if not self.predictors:
+            raise InputError("give at least one predictor: a .safetensors file or mean-shape")
+        if self.out.suffix.lower() != ".json":
+            raise InputError(f"--out must end in .json, got {self.out}")
+        device = pick_device(self.device)
+
+        from ..evaluate import EvaluateOptions, evaluate, markdown, save_json
+        from ..io.files import write_file
+        from ..learn.data.dataset import open_dataset
+        from ..learn.registry import load_predictor
+
+        options = EvaluateOptions(
+            views=self.views, points=self.points, thresholds=self.thresholds, seed=self.seed
+        )
+        categories = self.categories or None
+        dataset = open_dataset(self.data, self.split, categories)
+        files = [p for p in self.predictors if p != MEAN_SHAPE]
+        loaded: dict[str, Predictor] = {path: load_predictor(path, device=device) for path in files}
+
+        reports = []
+        with counting() as count:
+            training, light = None, None
+            if MEAN_SHAPE in self.predictors:
+                training = _pack(open_dataset(self.data, "train", categories), count("training set"))
+                loaded[MEAN_SHAPE] = _mean_shape(training, device)
+            if _knows_light(dataset):
+                light = self._mean_light(training, count("training lights"))
+            for path, name in zip(self.predictors, short_names(self.predictors), strict=True):
+                report = evaluate(
+                    loaded[path], dataset, options, name=name, mean_light=light, progress=count(name)
+                )
+                reports.append(self._noted(report))
+        save_json(reports, self.out)
+        written = [self.out]
+        if self.markdown is not None:
+            write_file(self.markdown, markdown(reports).encode())
+            written.append(self.markdown)
+        for report in reports:
+            if report.skipped:
+                sys.stderr.write(
+                    f"unrender: {len(report.skipped)} objects could not be read; see {self.out}\n"
+                )
+                break
+        for what, value in [*describe_reports(reports, options), *(("wrote", f"{p}") for p in written)]:
+            sys.stdout.write(f"{what:12}  {value}\n")
+
+    def _mean_light(self, training: PackedViews | None, count: Count) -> torch.Tensor | None:
+        """The mean light of the training set; none, and a word about it, where there is no such set."""
+        from ..evaluate import mean_irradiance
+        from ..learn.data.dataset import open_dataset
+
+        if training is not None:
+            return mean_irradiance(training.lights)
+        try:
+            dataset = open_dataset(self.data, "train", self.categories or None)
+        except InputError as error:
+            sys.stderr.write(f"unrender: light is not compared with the training set's mean light: {error}\n")
+            return None
+        chosen = range(0, len(dataset), max(1, len(dataset) // LIGHT_OBJECTS))
+        lights = []
+        for done, i in enumerate(chosen, 1):
+            try:
+                lights.append(dataset[i].lights)
+            except InputError as error:
+                sys.stderr.write(f"unrender: left out of the mean light: {error}\n")
+            count(done, len(chosen))
+        return mean_irradiance(lights)
+
+    def _noted(self, report: Report) -> Report:
+        notes = {"data": f"{self.data}", "split": self.split}
+        if self.categories:
+            notes["categories"] = ", ".join(self.categories)
+        return dataclasses.replace(report, notes={**notes, **report.notes})
+
+
+def short_names(paths: Sequence[str]) -> list[str]:
+    """File names without suffix, or the whole paths if those are not unique."""
+    names = [Path(path).stem for path in paths]
+    return names if len(set(names)) == len(names) else list(paths)
+
+
+def describe_reports(reports: Sequence[Report], options: EvaluateOptions) -> list[tuple[str, str]]:
+    """Rows of the table that an evaluation ends with."""
+    from ..evaluate.protocol import metrics
+
+    columns = metrics(options)
+    rows = [("objects", f"{len(reports[0].objects)} in {len(reports[0].categories())} categories")]
+    for report in reports:
+        means = report.mean()
+        found = [f"{m.label} {means[key]:.{m.digits}f}" for key, m in columns.items() if key in means]
+        rows += [
+            (report.name if i == 0 else "", ", ".join(found[i : i + 4])) for i in range(0, len(found), 4)
+        ]
+    return rows
+
+
+@contextmanager
+def counting() -> Iterator[Callable[[str], Count]]:
+    """Gives a progress display for each named stretch of work: bars on a terminal, elsewhere lines."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Lines
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description:16}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+
+        def begin(name: str) -> Count:
+            task = bar.add_task(name, total=None)
+            return lambda done, total: bar.update(task, completed=done, total=total)
+
+        yield begin
+
+
+class _Lines:
+    """Progress as a line of text every ten seconds."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.last = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        if time.monotonic() - self.last >= LINE_EVERY:
+            self.last = time.monotonic()
+            sys.stderr.write(f"{self.name}: {done} of {total} objects\n")
+
+
+def _knows_light(dataset: ObjectDataset) -> bool:
+    """Whether the first object that can be read has a recorded light."""
+    for i in range(len(dataset)):
+        try:
+            lights = dataset[i].lights
+        except InputError:
+            continue  # the evaluation will name it
+        return lights is not None and lights.kind != "none"
+    return False
+
+
+def _pack(dataset: ObjectDataset, count: Count) -> PackedViews:
+    from ..learn.data.packed_views import PackedViews
+
+    return PackedViews.load(dataset, progress=count)
+
+
+def _mean_shape(training: PackedViews, device: torch.device) -> Predictor:
+    from ..learn.methods.retrieval import MeanShape
+
+    return MeanShape.build(training).to(device)

@@ -1,0 +1,134 @@
+"""Evaluation: what a predictor's numbers are on a data set."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..learn.crop import crop_to_object
+from ..learn.data import ObjectViews
+from ..learn.predictor import Predictor
+from .light import light_scores
+from .options import EvaluateOptions
+from .pictures import picture_scores
+from .protocol import input_views, object_seed
+from .report import ObjectScores, Report
+from .shape import solid_ious, surface_of, surface_scores
+
+if TYPE_CHECKING:
+    from ..learn.data.dataset import ObjectDataset
+
+
+def evaluate(
+    predictor: Predictor,
+    dataset: ObjectDataset,
+    options: EvaluateOptions | None = None,
+    *,
+    name: str | None = None,
+    mean_light: Tensor | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Measure a predictor: shape, pictures in views that it did not see, and light.
+
+    What is measured, and how, is in :func:`unrender.evaluate.protocol.definitions`. Metrics for which a data
+    set or a method lacks something (voxels, surface points, cameras, lights, colours) are left out. Objects
+    that cannot be read are left out and named in the report.
+
+    Args:
+        predictor: put into evaluation mode meanwhile; runs where its parameters are.
+        dataset: objects with pictures and what is known of the truth.
+        options: the protocol.
+        name: of the predictor, for tables; its method when None.
+        mean_light: of the training set, from :func:`~unrender.evaluate.light.mean_irradiance`, to compare
+            predicted light with; left out when None.
+        progress: called with the number of objects done and in all.
+
+    Raises:
+        InputError: no object can be read, or the predictor does not fit the data.
+        ImportError: a package of the extras ``eval`` or, for solids, ``mesh`` is missing.
+    """
+    start = time.monotonic()
+    options = EvaluateOptions() if options is None else options
+    found: list[ObjectScores] = []
+    skipped: list[str] = []
+    was_training = predictor.training
+    predictor.eval()
+    try:
+        for i in range(len(dataset)):
+            try:
+                item = dataset[i]
+            except InputError as error:
+                skipped.append(str(error))
+            else:
+                found.append(evaluate_object(predictor, item, options, mean_light=mean_light))
+            if progress is not None:
+                progress(i + 1, len(dataset))
+    finally:
+        predictor.train(was_training)
+    if not found:
+        raise InputError(f"no object of the data set can be read: {'; '.join(skipped) or 'it is empty'}")
+    notes = {"input": "crops round the object" if _wants_crops(predictor) else "pictures as they are"}
+    seconds = time.monotonic() - start
+    return Report(name or predictor.method, predictor.method, options, found, skipped, seconds, notes)
+
+
+@torch.no_grad()
+def evaluate_object(
+    predictor: Predictor, item: ObjectViews, options: EvaluateOptions, *, mean_light: Tensor | None = None
+) -> ObjectScores:
+    """The scores of one object.
+
+    Args:
+        predictor: in evaluation mode.
+        item: the object.
+        options: the protocol.
+        mean_light: see :func:`evaluate`.
+
+    Raises:
+        InputError: the predictor does not fit the data.
+    """
+    seed = object_seed(item.category, item.name, options)
+    view = seed % len(item)
+    scores: dict[str, float] = {}
+
+    views = input_views(len(item), options)
+    many = predictor(_inputs(predictor, item, views))
+    if item.voxels is not None:
+        target = item.voxels.to(_device(predictor))
+        scores["iou"] = float(solid_ious(many, target, options).mean())
+    lights = None if item.lights is None else item.lights[views].to(_device(predictor))
+    scores |= light_scores(many.light, lights, mean_light)
+
+    one = predictor(_inputs(predictor, item, torch.tensor([view])))
+    surface = surface_of(one, options)
+    scores |= surface_scores(surface, item, options, seed=seed)
+    scores |= picture_scores(surface, one.light, item, view, options)
+    measured = {key: value for key, value in scores.items() if not math.isnan(value)}
+    return ObjectScores(item.name, item.category, view, measured)
+
+
+def _inputs(predictor: Predictor, item: ObjectViews, views: Tensor) -> Tensor:
+    """Some pictures as the network takes them: colours multiplied by alpha, and alpha, (K, H, W, 4)."""
+    pictures = item.pictures[views].to(_device(predictor)).float() / 255
+    pictures = torch.cat([pictures[..., :3] * pictures[..., 3:], pictures[..., 3:]], -1)
+    if _wants_crops(predictor):
+        pictures, _ = crop_to_object(pictures, size=predictor.config.size)
+    return pictures
+
+
+def _wants_crops(predictor: Predictor) -> bool:
+    """Predictors of cameras are trained on pictures cut round the object."""
+    return bool(getattr(predictor.config, "camera", False))
+
+
+def _device(predictor: Predictor) -> torch.device:
+    values = itertools.chain(predictor.parameters(), predictor.buffers())
+    first = next(values, None)
+    return torch.device("cpu") if first is None else first.device

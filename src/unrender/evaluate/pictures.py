@@ -1,0 +1,85 @@
+"""Predicted objects in views that the network did not see."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..geometry import Mesh
+from ..learn.data import LightRecord, ObjectViews
+from ..learn.metrics import mask_iou, masked_psnr, ssim
+from ..render import Camera
+from ..render.turntable import composite, render_antialiased
+from .options import EvaluateOptions
+
+WHITE = 1.0
+
+
+def picture_scores(
+    mesh: Mesh | None,
+    light: LightRecord | None,
+    item: ObjectViews,
+    view: int,
+    options: EvaluateOptions,
+) -> dict[str, float]:
+    """Compare the prediction from one view with the pictures of all others.
+
+    Colours are left out for shapes without colour, and everything for objects without cameras or with
+    a single picture.
+
+    Args:
+        mesh: the prediction, in a batch of one; None if nothing was predicted.
+        light: the predicted light, one; None if the colours hold the shading.
+        item: the truth.
+        view: the view that was predicted from.
+        options: the protocol.
+    """
+    others = [i for i in range(len(item)) if i != view]
+    if item.cameras is None or not others:
+        return {}
+    device = torch.device("cpu") if mesh is None else mesh.device
+    truth = item.pictures[others].to(device).float() / 255
+    cameras, inside = item.cameras[others].to(device), truth[..., 3] > 0.5
+    mean_color = _mean_color(item.pictures[view].to(device).float() / 255)
+
+    drawn = torch.zeros_like(truth) if mesh is None else _draw(mesh, cameras, light, options.samples)
+    covered = drawn[..., 3:] > 0
+    painted = torch.where(covered, mean_color, 0)
+    scores = {
+        "mask_iou": mask_iou(drawn[..., 3], truth[..., 3]),
+        "psnr_mean_color": masked_psnr(painted, truth[..., :3], inside),
+    }
+    if mesh is not None and _has_colors(mesh):
+        scores |= _color_scores(drawn, truth, "")
+        known = item.lights
+        if known is not None and (light is not None or known.kind == "none"):
+            relit = _draw(mesh, cameras, known[others].to(device), options.samples)
+            scores |= _color_scores(relit, truth, "_true_light")
+    return {name: float(values.nanmean()) for name, values in scores.items()}
+
+
+def _draw(mesh: Mesh, cameras: Camera, light: LightRecord | None, samples: int) -> Tensor:
+    """Straight colour, clipped to what a picture can show, and alpha, shape (V, H, W, 4)."""
+    if light is None:
+        return render_antialiased(mesh, cameras, samples=samples).clamp(0, 1)
+    material = light.material()
+    return render_antialiased(mesh, cameras, light.lights(), samples=samples, material=material).clamp(0, 1)
+
+
+def _color_scores(drawn: Tensor, truth: Tensor, suffix: str) -> dict[str, Tensor]:
+    inside = truth[..., 3] > 0.5
+    return {
+        f"psnr{suffix}": masked_psnr(drawn[..., :3], truth[..., :3], inside),
+        f"ssim{suffix}": ssim(composite(drawn, WHITE), composite(truth, WHITE)),
+    }
+
+
+def _mean_color(picture: Tensor) -> Tensor:
+    """Mean colour inside the mask of a picture (H, W, 4), shape (3,); black if the mask is empty."""
+    inside = picture[..., 3] > 0.5
+    return picture[..., :3][inside].sum(0) / inside.sum().clamp(min=1)
+
+
+def _has_colors(mesh: Mesh) -> bool:
+    colors = (mesh.vertex_colors, mesh.face_textures, mesh.face_cubes, mesh.texture)
+    return any(c is not None for c in colors)

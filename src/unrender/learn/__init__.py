@@ -1,0 +1,1 @@
+"""Networks that learn 3D from pictures: data, predictors, losses, training."""

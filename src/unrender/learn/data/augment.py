@@ -1,0 +1,74 @@
+"""Changes to training pictures that keep them true: mirror images and other colours."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from ...errors import InputError
+from ..predictor import Batch
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AugmentOptions:
+    """What may be changed, the same in all pictures of an object.
+
+    Attributes:
+        flip: mirror half of the objects across x = 0.
+        color: how far colours are stretched, 0 for not at all; from 1/4 on the channels of half the objects
+            are also exchanged.
+
+    Raises:
+        InputError: ``color`` is not in [0, 1).
+    """
+
+    flip: bool = True
+    color: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.color < 1:
+            raise InputError(f"color must be in [0, 1), got {self.color}")
+
+
+def augment(batch: Batch, options: AugmentOptions, generator: torch.Generator) -> Batch:
+    """Change a batch at random.
+
+    Args:
+        batch: pictures and their cameras.
+        options: what may be changed.
+        generator: on the CPU; the same state gives the same changes.
+    """
+    count = batch.pictures.shape[0]
+    device = batch.pictures.device
+    flips = (torch.rand(count, generator=generator) < 0.5).to(device)
+    gains = (torch.rand(count, 1, 1, 1, 3, generator=generator) * 2 - 1).to(device)
+    order = torch.rand(count, 3, generator=generator).argsort(-1).to(device)
+    exchanged = (torch.rand(count, 1, generator=generator) < 0.5).to(device)
+    if options.color:
+        colors, alpha = batch.pictures[..., :3], batch.pictures[..., 3:]
+        if options.color >= 0.25:
+            order = torch.where(exchanged, order, torch.arange(3, device=device))
+            colors = colors.gather(-1, order[:, None, None, None].expand_as(colors))
+        colors = torch.minimum(colors * (1 + options.color * gains), alpha)
+        batch = dataclasses.replace(batch, pictures=torch.cat([colors, alpha], -1))
+    return _mirrored(batch, flips) if options.flip else batch
+
+
+def _mirrored(batch: Batch, chosen: Tensor) -> Batch:
+    """The batch with the chosen (B,) objects mirrored across x = 0, and their pictures with them."""
+    cameras = batch.cameras
+    pictures = torch.where(chosen[:, None, None, None, None], batch.pictures.flip(-2), batch.pictures)
+    # The mirrored object under the mirrored camera: both ends of the transform change the sign of x.
+    side = cameras.world_to_camera.new_tensor([-1.0, 1.0, 1.0, 1.0])
+    pose = side[:, None] * cameras.world_to_camera * side
+    intrinsics = cameras.intrinsics.clone()
+    intrinsics[..., 0, 2] = cameras.width - intrinsics[..., 0, 2]
+    intrinsics[..., 0, 1] = -intrinsics[..., 0, 1]
+    pick = chosen[:, None, None, None]
+    cameras = cameras.replace(
+        world_to_camera=torch.where(pick, pose, cameras.world_to_camera),
+        intrinsics=torch.where(pick, intrinsics, cameras.intrinsics),
+    )
+    return dataclasses.replace(batch, pictures=pictures, cameras=cameras)

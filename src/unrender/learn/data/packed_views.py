@@ -1,0 +1,159 @@
+"""A data set's pictures in memory, as bytes, ready for batches."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ...errors import InputError
+from ...render import Camera
+from ..predictor import Batch
+from .light_record import LightRecord
+from .object_views import ObjectViews
+
+if TYPE_CHECKING:
+    from .dataset import ObjectDataset
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PackedViews:
+    """N objects of V pictures each.
+
+    Attributes:
+        names: one an object.
+        categories: one an object.
+        pictures: colours multiplied by alpha, and alpha, uint8, shape (N, V, H, W, 4).
+        world_to_camera: shape (N, V, 4, 4).
+        intrinsics: shape (N, V, 3, 3) [pixels].
+        voxels: bool, shape (N, S, S, S), where all objects have them.
+        lights: of V pictures each, None where unknown.
+        skipped: what is wrong with each object that could not be read.
+    """
+
+    names: list[str]
+    categories: list[str]
+    pictures: Tensor
+    world_to_camera: Tensor
+    intrinsics: Tensor
+    voxels: Tensor | None
+    lights: list[LightRecord | None]
+    skipped: list[str] = dataclasses.field(default_factory=list)
+
+    @staticmethod
+    def load(dataset: ObjectDataset, *, progress: Callable[[int, int], None] | None = None) -> PackedViews:
+        """Read a data set; objects that cannot be read are left out and named in ``skipped``.
+
+        Args:
+            dataset: objects with cameras, all with the same number and size of pictures.
+            progress: called with the number of objects done and in all.
+
+        Raises:
+            InputError: no object can be read, or one has no cameras or pictures of another number or size.
+        """
+        found: list[PackedViews] = []
+        skipped: list[str] = []
+        for i in range(len(dataset)):
+            try:
+                item = dataset[i]
+            except InputError as error:
+                skipped.append(str(error))
+            else:
+                found.append(pack(item))
+            if progress is not None:
+                progress(i + 1, len(dataset))
+        if not found:
+            raise InputError(f"no object of the data set can be read: {'; '.join(skipped) or 'it is empty'}")
+        return dataclasses.replace(PackedViews.join(found), skipped=skipped)
+
+    @staticmethod
+    def join(parts: list[PackedViews]) -> PackedViews:
+        """Several sets as one.
+
+        Raises:
+            InputError: their pictures differ in number or size.
+        """
+        for part in parts:
+            if part.pictures.shape[1:] != parts[0].pictures.shape[1:]:
+                raise InputError(
+                    "all objects must have pictures of one number and size (V, H, W, 4), got "
+                    f"{tuple(parts[0].pictures.shape[1:])} and {tuple(part.pictures.shape[1:])}"
+                )
+        voxels = [part.voxels for part in parts if part.voxels is not None]
+        return PackedViews(
+            [name for part in parts for name in part.names],
+            [category for part in parts for category in part.categories],
+            torch.cat([part.pictures for part in parts]),
+            torch.cat([part.world_to_camera for part in parts]),
+            torch.cat([part.intrinsics for part in parts]),
+            torch.cat(voxels) if len(voxels) == len(parts) else None,
+            [light for part in parts for light in part.lights],
+            [reason for part in parts for reason in part.skipped],
+        )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def views(self) -> int:
+        """V."""
+        return self.pictures.shape[1]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the pictures [pixels]."""
+        return self.pictures.shape[2], self.pictures.shape[3]
+
+    def batch(self, objects: Tensor, views: Tensor) -> Batch:
+        """Some pictures of some objects.
+
+        Args:
+            objects: places in the set, shape (B,).
+            views: which pictures of each, shape (B, K).
+        """
+        rows = objects[:, None]
+        height, width = self.size
+        cameras = Camera(self.world_to_camera[rows, views], self.intrinsics[rows, views], width, height)
+        return Batch(self.pictures[rows, views].float() / 255, cameras, objects)
+
+    def cropped(self, size: int) -> PackedViews:
+        """The same with every picture cut round its object; see :func:`~unrender.learn.crop.crop_to_object`.
+
+        Args:
+            size: sides of the crops [pixels].
+
+        Raises:
+            InputError: a picture shows nothing.
+        """
+        from ..crop import crop_to_object
+
+        pictures, intrinsics = [], []
+        for one, matrix in zip(self.pictures, self.intrinsics, strict=True):
+            crops, transforms = crop_to_object(one.float() / 255, size=size)
+            pictures.append((crops * 255).round().to(torch.uint8))
+            intrinsics.append(transforms @ matrix)
+        return dataclasses.replace(self, pictures=torch.stack(pictures), intrinsics=torch.stack(intrinsics))
+
+
+def pack(item: ObjectViews) -> PackedViews:
+    """One object as a set.
+
+    Raises:
+        InputError: it has no cameras.
+    """
+    if item.cameras is None:
+        raise InputError(f"{item.name} has no cameras, which training needs")
+    pictures = item.pictures.float()
+    pictures[..., :3] *= pictures[..., 3:] / 255
+    return PackedViews(
+        [item.name],
+        [item.category],
+        pictures.round().to(torch.uint8)[None],
+        item.cameras.world_to_camera[None],
+        item.cameras.intrinsics[None],
+        None if item.voxels is None else item.voxels[None],
+        [item.lights],
+    )

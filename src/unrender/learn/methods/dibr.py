@@ -1,0 +1,154 @@
+"""DIB-R's single-image prediction of shape, texture and light."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ...errors import InputError
+from ...geometry import Mesh, spherical_uvs
+from ...render import DIBR, Camera
+from ..crop import place_camera
+from ..data.capture import N3MR_DISTANCE, N3MR_FOV
+from ..data.light_record import LightKind, LightRecord
+from ..networks.camera_head import CameraHead
+from ..networks.light_head import LightHead
+from ..networks.shape_decoders import OffsetShape
+from ..networks.texture_decoders import UVTextureDecoder, VertexColorDecoder
+from ..prediction import Prediction
+from ..predictor import Batch
+from .mesh_predictor import MeshPredictor, MeshPredictorConfig
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DIBRConfig(MeshPredictorConfig):
+    """DIB-R's network and losses (Chen et al. 2019, 4; weights of ``papers.md`` 2.3).
+
+    Attributes:
+        appearance: a UV texture, or a colour a vertex as in the released code.
+        texture_size: rows of the texture, which has twice as many columns.
+        light: kind of light that is predicted; ``none`` leaves it in the texture.
+        camera: predict where the picture was taken from, too. Pictures are then crops round the object
+            (:func:`~unrender.learn.crop.crop_to_object`).
+        learned_scale: predict one factor on the shape's size.
+        camera_weight: of :meth:`~unrender.learn.networks.camera_head.CameraHead.loss`.
+    """
+
+    color_weight: float = 1.0
+    laplacian_weight: float = 1e-2
+    flatten_weight: float = 1e-3
+    symmetry_weight: float = 1.0
+    appearance: Literal["texture", "vertices"] = "texture"
+    texture_size: int = 64
+    light: LightKind = "harmonics"
+    camera: bool = False
+    learned_scale: bool = False
+    camera_weight: float = 0.1
+
+
+class DIBRPredictor(MeshPredictor):
+    """Shape as offsets of a sphere, texture as its UV picture, light, and the camera if asked for."""
+
+    method = "dibr"
+    config: DIBRConfig
+
+    def __init__(self, config: DIBRConfig | None = None) -> None:
+        config = DIBRConfig() if config is None else config
+        super().__init__(config)
+        template = spherical_uvs(self.template)
+        assert template.uvs is not None
+        assert template.uv_faces is not None
+        self.register_buffer("uvs", template.uvs, persistent=False)
+        self.register_buffer("uv_faces", template.uv_faces, persistent=False)
+        if config.appearance == "texture":
+            self.colors = UVTextureDecoder(config.features, height=config.texture_size)
+        else:
+            self.colors = VertexColorDecoder(config.features, template.num_vertices)
+        self.light_head = None if config.light == "none" else LightHead(config.features, config.light)
+        self.camera_head = CameraHead(config.features) if config.camera else None
+
+    def make_shape(self, template: Mesh) -> OffsetShape:
+        """Offsets of the template."""
+        config = self.config
+        hidden = (config.hidden, 2 * config.hidden)
+        return OffsetShape(config.features, template, hidden, learned_scale=config.learned_scale)
+
+    def renderer(self, progress: float) -> DIBR:
+        """DIB-R as published, but for perspective-correct colours."""
+        return DIBR()
+
+    def smoothed(self, vertices: Tensor) -> Tensor:
+        """The Laplacian is taken of the offsets."""
+        assert isinstance(self.shape.template, Tensor)
+        return vertices - self.shape.template
+
+    def appearance(self, vertices: Tensor, features: Tensor, pictures: Tensor) -> Mesh:
+        """The mesh with a UV texture, or with vertex colours."""
+        colors = self.colors(features)
+        if self.config.appearance == "vertices":
+            return Mesh(vertices, self.template_faces, vertex_colors=colors)
+        assert isinstance(self.uvs, Tensor)
+        assert isinstance(self.uv_faces, Tensor)
+        return Mesh(vertices, self.template_faces, uvs=self.uvs, uv_faces=self.uv_faces, texture=colors)
+
+    def light(self, features: Tensor) -> LightRecord | None:
+        """The light in the picture."""
+        return None if self.light_head is None else self.light_head(features)
+
+    def forward(self, pictures: Tensor) -> Prediction:
+        """See :meth:`~unrender.learn.predictor.Predictor.forward`. A camera head adds a camera."""
+        prediction = super().forward(pictures)
+        if self.camera_head is None:
+            return prediction
+        cameras, _ = self.cameras(pictures, prediction, count=1)
+        return dataclasses.replace(prediction, camera=cameras[:, 0])
+
+    def cameras(self, pictures: Tensor, prediction: Prediction, *, count: int) -> tuple[Camera, Tensor]:
+        """The likeliest cameras, placed so that the predicted shape fills the picture as the object does.
+
+        Args:
+            pictures: shape (B, H, W, 4).
+            prediction: what :meth:`forward` says of them.
+            count: n.
+
+        Returns:
+            Cameras of batch shape (B, n), likeliest first, and their probabilities (B, n).
+
+        Raises:
+            InputError: the predictor was made without a camera head.
+        """
+        if self.camera_head is None:
+            raise InputError("cameras need a predictor with a camera head: DIBRConfig(camera=True)")
+        assert prediction.mesh is not None
+        azimuth, elevation, probability = self.camera_head.best(
+            self.camera_head(self.encoder(pictures)), count
+        )
+        poses = Camera.orbit(
+            N3MR_DISTANCE,
+            torch.rad2deg(elevation),
+            torch.rad2deg(azimuth),
+            fov_y=N3MR_FOV,
+            width=pictures.shape[2],
+            height=pictures.shape[1],
+        ).world_to_camera
+        vertices = prediction.mesh.vertices[:, None].expand(-1, count, -1, -1)
+        alpha = pictures[:, None, ..., 3].expand(-1, count, -1, -1)
+        return place_camera(vertices, poses, alpha), probability
+
+    def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
+        """See :meth:`~unrender.learn.predictor.Predictor.loss`."""
+        pictures = batch.pictures.flatten(0, 1)
+        features = self.encoder(pictures)
+        mesh = self.appearance(self.shape(features), features, pictures)
+        terms = self.picture_terms(Prediction(mesh, self.light(features)), batch, progress)
+        if self.camera_head is not None:
+            cameras = batch.cameras.replace(
+                world_to_camera=batch.cameras.world_to_camera.flatten(0, 1),
+                intrinsics=batch.cameras.intrinsics.flatten(0, 1),
+            )
+            said = self.camera_head(features)
+            terms["camera"] = self.config.camera_weight * self.camera_head.loss(said, cameras)
+        return terms

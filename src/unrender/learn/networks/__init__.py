@@ -1,0 +1,1 @@
+"""Encoders of pictures and decoders of shape, colour, light and camera."""

@@ -1,0 +1,52 @@
+"""From a vector to the light in the picture."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..data.light_record import LightKind, LightRecord
+
+_HARMONICS = 2 * math.sqrt(math.pi)  # the first coefficient of a light that leaves colours as they are
+
+
+class LightHead(nn.Module):
+    """Predict a light of one kind.
+
+    ``lambert`` and ``phong`` give a direction and strengths; ``harmonics`` gives nine coefficients a colour
+    channel. An untrained head gives a light from above that is nearly ambient.
+
+    Args:
+        features: length of the vector.
+        kind: lambert, phong or harmonics.
+        hidden: width of the layer between.
+    """
+
+    def __init__(self, features: int, kind: LightKind, *, hidden: int = 256) -> None:
+        super().__init__()
+        self.kind: LightKind = kind
+        count = {"lambert": 5, "phong": 7, "harmonics": 27}[kind]
+        self.layers = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, count))
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.normal_(last.weight, std=1e-3)
+        nn.init.zeros_(last.bias)
+
+    def forward(self, features: Tensor) -> LightRecord:
+        """Decode (B, features) to B lights, in the object's frame."""
+        raw = self.layers(features)
+        if self.kind == "harmonics":
+            coefficients = 0.5 * raw.unflatten(-1, (9, 3))
+            base = torch.zeros_like(coefficients)
+            base[:, 0] = _HARMONICS
+            return LightRecord("harmonics", coefficients=base + coefficients)
+        up = raw.new_tensor([0.0, 1.0, 0.0])
+        direction = functional.normalize(raw[:, :3] + up, dim=-1)
+        ambient, diffuse = torch.sigmoid(raw[:, 3]), 2 * torch.sigmoid(raw[:, 4] - 1)
+        if self.kind == "lambert":
+            return LightRecord("lambert", direction, ambient, diffuse)
+        specular, shininess = torch.sigmoid(raw[:, 5] - 1), (3 + raw[:, 6].tanh()).exp()
+        return LightRecord("phong", direction, ambient, diffuse, specular, shininess)

@@ -1,0 +1,65 @@
+"""What all methods share: from pictures to predictions, and the loss that teaches it."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..render import Camera
+from .prediction import Prediction
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Batch:
+    """K pictures of each of B objects.
+
+    Attributes:
+        pictures: colours multiplied by alpha, and alpha, in [0, 1], shape (B, K, H, W, 4).
+        cameras: batch shape (B, K).
+        index: the objects' places in the data set, shape (B,).
+    """
+
+    pictures: Tensor
+    cameras: Camera
+    index: Tensor
+
+    def to(self, device: torch.device | str) -> Batch:
+        """A copy on another device."""
+        return Batch(self.pictures.to(device), self.cameras.to(device), self.index.to(device))
+
+
+class Predictor(nn.Module, abc.ABC):
+    """A network that looks at one picture and gives an object.
+
+    Attributes:
+        method: short name, for files and the command line.
+        config: a frozen dataclass of plain values; ``type(self)(config)`` builds the same network.
+    """
+
+    method: str
+    config: Any
+
+    @abc.abstractmethod
+    def forward(self, pictures: Tensor) -> Prediction:
+        """Predict.
+
+        Args:
+            pictures: colours multiplied by alpha, and alpha, in [0, 1], shape (B, H, W, 4).
+        """
+
+    @abc.abstractmethod
+    def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
+        """The weighted terms whose sum is minimised.
+
+        Args:
+            batch: pictures and their cameras; nothing in 3D.
+            progress: how much of the training is done, in [0, 1]; drives schedules.
+        """
+
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
+        """Parameters with their learning rates, as optimisers take them."""
+        return [{"params": list(self.parameters()), "lr": learning_rate}]

@@ -1,0 +1,87 @@
+"""The data of a training: several data sets as one, and the objects that are validated on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..data.object_views import ObjectViews
+from ..data.packed_views import PackedViews
+from .lazy_views import LazyViews
+from .sampler import generator_of
+
+if TYPE_CHECKING:
+    from ..data.dataset import ObjectDataset
+    from .options import TrainOptions
+
+
+class ChosenObjects:
+    """Some objects of some data sets, in a given order; an :class:`ObjectDataset` itself.
+
+    Args:
+        items: a data set and a place in it, for each object.
+    """
+
+    def __init__(self, items: Sequence[tuple[ObjectDataset, int]]) -> None:
+        self.items = list(items)
+        self.names = [dataset.names[place] for dataset, place in self.items]
+        self.categories = [dataset.categories[place] for dataset, place in self.items]
+
+    @staticmethod
+    def all_of(datasets: Sequence[ObjectDataset]) -> ChosenObjects:
+        """Every object of several data sets, one set after the other."""
+        return ChosenObjects([(dataset, place) for dataset in datasets for place in range(len(dataset))])
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> ObjectViews:
+        dataset, place = self.items[index]
+        return dataset[place]
+
+
+def training_views(
+    options: TrainOptions, progress: Callable[[int, int], None] | None = None
+) -> PackedViews | LazyViews:
+    """The objects that a training learns from.
+
+    Args:
+        options: of the training.
+        progress: called with the number of objects read and in all.
+
+    Raises:
+        InputError: a data set cannot be read, or they do not fit together.
+    """
+    objects = _opened(options, options.data, "train")
+    crop = options.config.size if options.crop else None
+    if options.lazy:
+        return LazyViews(objects, crop=crop)
+    packed = PackedViews.load(objects, progress=progress)
+    return packed if crop is None else packed.cropped(crop)
+
+
+def validation_views(options: TrainOptions) -> PackedViews | None:
+    """The objects that a training validates on: a choice at random that depends on the data alone.
+
+    None for a training that never validates.
+
+    Raises:
+        InputError: a data set cannot be read, or they do not fit together.
+    """
+    if options.validate_every == 0:
+        return None
+    objects = _opened(options, options.validation_data or options.data, "val")
+    order = torch.randperm(len(objects), generator=generator_of("validation", len(objects)))
+    chosen = sorted(order[: options.validation_objects].tolist())
+    packed = PackedViews.load(ChosenObjects([objects.items[place] for place in chosen]))
+    return packed.cropped(options.config.size) if options.crop else packed
+
+
+def _opened(options: TrainOptions, paths: Sequence[Path], split: str) -> ChosenObjects:
+    from ..data.dataset import open_dataset
+
+    categories = options.categories or None
+    return ChosenObjects.all_of([open_dataset(path, split, categories) for path in paths])

@@ -1,0 +1,124 @@
+"""Pictures in memory: what is kept, what is left out, and augmentation checked by rendering."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from unrender.errors import InputError
+from unrender.geometry import Mesh, cube
+from unrender.learn.data.augment import AugmentOptions, augment
+from unrender.learn.data.capture import CaptureOptions, capture, to_unit_cube
+from unrender.learn.data.packed_views import PackedViews, pack
+from unrender.render import render
+
+OPTIONS = CaptureOptions(size=32, views=3, points=10, voxels=8, light="none")
+
+
+def lopsided() -> Mesh:
+    """A shape without mirror symmetry: two boxes."""
+    a, b = cube(), cube()
+    vertices = torch.cat(
+        [a.vertices * torch.tensor([0.2, 1.0, 0.2]), b.vertices * 0.3 + torch.tensor([0.35, 0.1, 0.2])]
+    )
+    colors = torch.tensor([[0.9, 0.2, 0.1], [0.1, 0.3, 0.8]]).repeat_interleave(8, 0)
+    return Mesh(vertices, torch.cat([a.faces, b.faces + 8]), vertex_colors=colors)
+
+
+class Shelf:
+    """A data set in which some objects are broken."""
+
+    def __init__(self, items):
+        self.items = items
+        self.names = [f"item {i}" for i in range(len(items))]
+        self.categories = ["box"] * len(items)
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, index):
+        if isinstance(self.items[index], str):
+            raise InputError(self.items[index])
+        return self.items[index]
+
+
+def test_broken_objects_are_named_and_left_out():
+    item = capture(lopsided(), "a", "box", OPTIONS)
+    calls = []
+    packed = PackedViews.load(
+        Shelf([item, "b.png is broken", item]), progress=lambda i, n: calls.append((i, n))
+    )
+    assert len(packed) == 2
+    assert packed.skipped == ["b.png is broken"]
+    assert calls == [(1, 3), (2, 3), (3, 3)]
+    with pytest.raises(InputError, match="no object of the data set can be read: gone"):
+        PackedViews.load(Shelf(["gone"]))
+
+
+def test_different_sizes_are_refused():
+    a = capture(lopsided(), "a", "box", OPTIONS)
+    b = capture(lopsided(), "b", "box", dataclasses.replace(OPTIONS, size=16))
+    with pytest.raises(InputError, match="one number and size"):
+        PackedViews.load(Shelf([a, b]))
+
+
+def test_batches_hold_premultiplied_colors_and_cameras():
+    item = capture(lopsided(), "a", "box", OPTIONS)
+    batch = pack(item).batch(torch.tensor([0]), torch.tensor([[2, 0]]))
+    for k, view in enumerate((2, 0)):
+        straight = item.pictures[view].float() / 255
+        expected = torch.cat([straight[..., :3] * straight[..., 3:], straight[..., 3:]], -1)
+        assert torch.allclose(batch.pictures[0, k], expected, atol=0.6 / 255)
+        assert item.cameras is not None
+        assert torch.equal(batch.cameras[0, k].world_to_camera, item.cameras.world_to_camera[view])
+
+
+def mask_of(mesh, camera):
+    return render(mesh, camera).mask.float()
+
+
+def test_flipped_batches_show_the_mirrored_object():
+    mesh = to_unit_cube(lopsided())
+    batch = pack(capture(mesh, "a", "box", OPTIONS)).batch(
+        torch.tensor([0, 0, 0, 0]), torch.tensor([[0, 1]] * 4)
+    )
+    changed = augment(batch, AugmentOptions(flip=True), torch.Generator().manual_seed(1))
+    same = torch.tensor([torch.equal(a, b) for a, b in zip(changed.pictures, batch.pictures, strict=True)])
+    assert same.any()
+    assert not same.all()
+    mirrored = Mesh(mesh.vertices * torch.tensor([-1.0, 1.0, 1.0]), mesh.faces.flip(-1))
+    for i in range(4):
+        shown = mesh if same[i] else mirrored
+        for k in range(2):
+            mask = mask_of(shown, changed.cameras[i, k])
+            assert (mask - changed.pictures[i, k, ..., 3]).abs().mean() < 0.02
+            assert torch.linalg.det(changed.cameras[i, k].world_to_camera[:3, :3]).item() == pytest.approx(
+                1, abs=1e-5
+            )
+
+
+def test_colors_stay_below_alpha_and_agree_between_views():
+    batch = pack(capture(lopsided(), "a", "box", OPTIONS)).batch(
+        torch.tensor([0, 0]), torch.tensor([[0, 1]] * 2)
+    )
+    changed = augment(batch, AugmentOptions(flip=False, color=0.3), torch.Generator().manual_seed(0))
+    colors, alpha = changed.pictures[..., :3], changed.pictures[..., 3:]
+    assert torch.equal(alpha, batch.pictures[..., 3:])
+    assert bool((colors <= alpha).all())
+    assert not torch.allclose(colors[0], colors[1])
+    again = augment(batch, AugmentOptions(flip=False, color=0.3), torch.Generator().manual_seed(0))
+    assert torch.equal(again.pictures, changed.pictures)
+    with pytest.raises(InputError, match="color"):
+        AugmentOptions(color=1.0)
+
+
+def test_crops_fill_the_picture_and_keep_the_geometry():
+    mesh = to_unit_cube(lopsided())
+    packed = pack(capture(mesh, "a", "box", OPTIONS)).cropped(24)
+    batch = packed.batch(torch.tensor([0]), torch.tensor([[0, 1, 2]]))
+    for k in range(3):
+        alpha = batch.pictures[0, k, ..., 3]
+        rows, columns = (alpha > 0.5).any(-1).sum(), (alpha > 0.5).any(-2).sum()
+        assert abs(max(int(rows), int(columns)) - 20) <= 1
+        drawn, shown = mask_of(mesh, batch.cameras[0, k]) > 0, alpha > 0.5
+        assert (drawn & shown).sum() > 0.85 * (drawn | shown).sum()
