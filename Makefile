@@ -11,7 +11,7 @@ export OMP_WAIT_POLICY ?= passive
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) -e '.[mesh,video,dev]'
+	$(INSTALL) -e '.[mesh,video,train,eval,masks,dev]'
 	touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed

@@ -85,7 +85,7 @@ class DataRender:
                 self.out,
                 options,
                 format=self.format,
-                workers=self.workers or os.cpu_count() or 1,
+                workers=(os.cpu_count() or 1) if self.workers is None else self.workers,
                 machine=machine,
                 progress=show,
             )

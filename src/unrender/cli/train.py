@@ -41,7 +41,7 @@ class Train:
     from; board, for TensorBoard (tensorboard --logdir OUT/board); and at the end training.json.
 
     Several processes or machines share the work when torchrun starts them:
-    torchrun --nproc-per-node 2 -m unrender train ...
+    torchrun --nproc-per-node 2 --no-python unrender train ...
 
     Attributes:
         data: folders of data sets, as ``unrender data render`` writes them or in the formats of the papers;
@@ -52,7 +52,8 @@ class Train:
             below replace what it says.
         resume: go on from the checkpoint that an interrupted training left in OUT.
         set: settings of the method as NAME=VALUE, such as texture-size=128; a wrong name lists them all.
-        validation_data: folders of data sets to validate on; the validation split of --data when not given.
+        validation_data: folders of data sets to validate on; those of --data when not given.
+        validation_split: the split of them to validate on.
         categories: train on these classes alone.
         crop: cut every picture round its object, which predicting the camera needs (--set camera=True).
         lazy: read pictures when they are needed; for data sets larger than memory, with --workers.
@@ -79,6 +80,7 @@ class Train:
     resume: bool = False
     set: tuple[str, ...] = ()
     validation_data: tuple[Path, ...] = ()
+    validation_split: Literal["train", "val", "test"] = "val"
     categories: tuple[str, ...] = ()
     crop: bool = False
     lazy: bool = False
@@ -112,9 +114,7 @@ class Train:
         is_first = int(os.environ.get("RANK", "0")) == 0
         checkpoint = self.out / "last.pt"
         if checkpoint.is_file() and not self.resume and is_first:
-            _note(
-                f"starting anew, although {checkpoint} is left of a training that --resume would go on with"
-            )
+            _note(f"starting anew, although {checkpoint} is left of a training that --resume goes on with")
         if not is_first:
             train(options, resume=self.resume)
             return
@@ -147,6 +147,7 @@ class Train:
             self.data,
             self.out,
             validation_data=self.validation_data,
+            validation_split=self.validation_split,
             categories=self.categories,
             crop=self.crop,
             lazy=self.lazy,

@@ -59,11 +59,13 @@ def picture_scores(
 
 
 def _draw(mesh: Mesh, cameras: Camera, light: LightRecord | None, samples: int) -> Tensor:
-    """Straight colour, clipped to what a picture can show, and alpha, shape (V, H, W, 4)."""
-    if light is None:
-        return render_antialiased(mesh, cameras, samples=samples).clamp(0, 1)
-    material = light.material()
-    return render_antialiased(mesh, cameras, light.lights(), samples=samples, material=material).clamp(0, 1)
+    """Straight colour and alpha in steps of 1 / 255, like the pictures of a data set, shape (V, H, W, 4).
+
+    Rounding matters: an alpha of one half is stored as 128, which is above one half.
+    """
+    lights, material = (None, None) if light is None else (light.lights(), light.material())
+    drawn = render_antialiased(mesh, cameras, lights, samples=samples, material=material)
+    return (drawn.clamp(0, 1) * 255).round() / 255
 
 
 def _color_scores(drawn: Tensor, truth: Tensor, suffix: str) -> dict[str, Tensor]:

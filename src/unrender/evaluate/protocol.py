@@ -102,6 +102,10 @@ def input_views(count: int, options: EvaluateOptions) -> Tensor:
 
 
 def object_seed(category: str, name: str, options: EvaluateOptions) -> int:
-    """A seed for all that is random about an object, whatever else is in its data set."""
-    digest = hashlib.sha256(f"{options.seed}/{category}/{name}".encode()).digest()
+    """A seed for all that is random about an object, whatever else is in its data set.
+
+    It differs from the one that drew the true points: the same draws on a nearly true surface would pair each
+    point with itself.
+    """
+    digest = hashlib.sha256(f"evaluate/{options.seed}/{category}/{name}".encode()).digest()
     return int.from_bytes(digest[:7], "little")

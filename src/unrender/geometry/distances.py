@@ -22,7 +22,7 @@ _PAIRS = {"cpu": 1 << 18, "cuda": 1 << 26}
 
 # On a CPU a tree is faster than comparing all points with each other from about this many pairs on.
 _TREE_PAIRS = 1 << 22
-_LEAF = 32
+_LEAF = 64
 
 
 class NearestPoints(NamedTuple):

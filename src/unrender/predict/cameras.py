@@ -60,5 +60,7 @@ def _all_around(mesh: Mesh, alpha: Tensor, count: int) -> Camera:
     best = iou.topk(count, dim=-1).indices
     rows = torch.arange(len(alpha), device=alpha.device)[:, None]
     return dataclasses.replace(
-        cameras, world_to_camera=cameras.world_to_camera[rows, best], intrinsics=cameras.intrinsics[rows, best]
+        cameras,
+        world_to_camera=cameras.world_to_camera[rows, best],
+        intrinsics=cameras.intrinsics[rows, best],
     )

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..fit import Progress
-from ..geometry import Mesh
 from ..geometry.mesh import TAILS
 from ..io.masks import with_mask
 from ..learn.crop import crop_to_object
@@ -63,7 +62,7 @@ def predict(
         Objects of batch shape (B,), also (1,) for one picture, without gradients.
 
     Raises:
-        InputError: a shape is wrong, there is no mask and none can be found, or the predictor gives no meshes.
+        InputError: a shape is wrong, no mask is there or can be found, or the predictor gives no meshes.
         ImportError: finding masks needs OpenCV, refining SciPy.
     """
     if image.ndim not in (3, 4):

@@ -7,19 +7,20 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, normalize
 
 from ..errors import InputError
 from ..fit import Progress
 from ..fit.appearance import colour_loss, texture_roughness
 from ..fit.frame import pixel_footprint
+from ..fit.options import RendererName, make_renderer
 from ..fit.smooth import SmoothAdam
 from ..fit.steps import edge_for
 from ..fit.targets import SoftTargets
 from ..geometry import EdgeTopology, Mesh, laplacian_loss, loop_subdivide, normal_consistency_loss
 from ..learn.data.light_record import FIELDS, LightRecord
 from ..learn.prediction import Prediction
-from ..render import DIBR, Camera, render
+from ..render import Camera, render
 from ..render.quaternion import rotation_from_quaternion
 
 SIZE = 192  # sides of the crops that predictions are refined against [pixels]
@@ -43,7 +44,9 @@ class RefineStage:
     Attributes:
         size: sides of the pictures [pixels].
         faces: meshes with fewer are subdivided first.
-        blur: width of DIB-R's soft silhouette [pixels].
+        renderer: what draws. The Soft Rasterizer's silhouette also pulls on what lies within the outline,
+            which empties the space between legs sooner; DIB-R's is sharper.
+        blur: width of DIB-R's soft silhouette [pixels]; that of the other follows from it.
         share: of all steps.
         smoothness: how far a gradient spreads along the surface, about its root in edges.
         lr: length of the first steps [pixels]; it falls to a third.
@@ -51,6 +54,7 @@ class RefineStage:
 
     size: int
     faces: int
+    renderer: RendererName
     blur: float
     share: float
     smoothness: float
@@ -58,9 +62,9 @@ class RefineStage:
 
 
 STAGES = (
-    RefineStage(64, 1000, 2.0, 0.4, 100.0, 1.0),
-    RefineStage(128, 4000, 1.0, 0.35, 30.0, 0.8),
-    RefineStage(SIZE, 4000, 0.7, 0.25, 15.0, 0.5),
+    RefineStage(64, 1000, "softras", 4.0, 0.4, 60.0, 1.5),
+    RefineStage(128, 4000, "softras", 2.0, 0.35, 20.0, 1.0),
+    RefineStage(SIZE, 4000, "dibr", 0.7, 0.25, 10.0, 0.6),
 )
 
 
@@ -72,7 +76,7 @@ def refine(
     cameras: Camera | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Prediction:
-    """Optimise shape, colours, light and camera of a prediction against its picture, drawn by DIB-R.
+    """Optimise shape, colours, light and camera of a prediction against its picture, through the renderer.
 
     Silhouettes and colours are compared coarse to fine, first in small and blurred pictures. What the picture
     does not show follows from three beliefs: most objects are their own mirror image, so the mesh's mirror
@@ -171,7 +175,9 @@ class _Refinement:
         rows = (torch.stack([zoom, zero, x]), torch.stack([zero, zoom, y]), torch.stack([zero, zero, one]))
         # zoomed about the middle of the picture
         middle = camera.width / 2
-        centred = camera.intrinsics - camera.intrinsics.new_tensor([[0, 0, middle], [0, 0, middle], [0, 0, 0]])
+        centred = camera.intrinsics - camera.intrinsics.new_tensor(
+            [[0, 0, middle], [0, 0, middle], [0, 0, 0]]
+        )
         intrinsics = torch.stack(rows) @ centred
         intrinsics = intrinsics + intrinsics.new_tensor([[0, 0, middle], [0, 0, middle], [0, 0, 0]])
         return camera.replace(world_to_camera=pose, intrinsics=intrinsics)
@@ -182,7 +188,7 @@ class _Refinement:
         fields = {"vertices": mesh.vertices, **self._colors(mesh)}
         return Prediction(
             mesh.replace(**{name: value[None] for name, value in fields.items()}),
-            None if self.light is None else self.light.detach().map(lambda value, _: value[None]),
+            None if self.light is None else self.light.detach().map(_finished),
             camera.replace(world_to_camera=camera.world_to_camera[None], intrinsics=camera.intrinsics[None]),
         )
 
@@ -221,7 +227,7 @@ class _Refinement:
         crop = interpolate(planes, (stage.size, stage.size), mode=mode)[0].permute(1, 2, 0)
         self.mask = crop[None, ..., 3]
         self.picture = crop[None, ..., :3] / crop[None, ..., 3:].clamp(min=1e-3)
-        self.targets = SoftTargets(self.mask, DIBR(blur=stage.blur))
+        self.targets = SoftTargets(self.mask, make_renderer(stage.renderer, stage.blur))
         self.footprint = pixel_footprint(self.camera.resized(stage.size, stage.size))
         return stage
 
@@ -262,6 +268,11 @@ class _Refinement:
                 change = getattr(self.light, name) - getattr(self.first_light, name)
                 loss = loss + _LIGHT * change.square().mean()
         return loss
+
+
+def _finished(value: Tensor, tail: tuple[int, ...]) -> Tensor:
+    """A field of a light as it is given back: directions of length 1, with one batch dimension."""
+    return (normalize(value, dim=-1) if tail == (3,) else value)[None]
 
 
 def _with_fine_texture(mesh: Mesh) -> Mesh:

@@ -1,7 +1,7 @@
 """A predictor small enough to train within a test, and data for it.
 
-Also a program, for tests that need other processes: ``toy_training.py DATA OUT JSON [resume]`` trains with the
-options in JSON.
+Also a program, for tests that need other processes: ``toy_training.py DATA OUT JSON [resume]`` trains with
+the options in JSON.
 """
 
 import dataclasses
@@ -48,6 +48,9 @@ class Toy(Predictor):
         self.register_buffer("vertices", ball.vertices, persistent=False)
         self.register_buffer("faces", ball.faces, persistent=False)
         self.calls = 0
+
+    vertices: Tensor
+    faces: Tensor
 
     def forward(self, pictures: Tensor) -> Prediction:
         small = nn.functional.adaptive_avg_pool2d(pictures.permute(0, 3, 1, 2), 8)
@@ -106,6 +109,21 @@ def toy_options(data: Path, out: Path, **changes: Any) -> TrainOptions:
         "checkpoint_minutes": 0.0,
     }
     return TrainOptions(method="toy", config=config, data=(data,), out=out, **{**values, **changes})
+
+
+def parameters(out: Path) -> dict[str, Tensor]:
+    """The parameters in a training's checkpoint."""
+    return torch.load(out / "last.pt", weights_only=True)["state"]["predictor"]
+
+
+def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    """Whether two sets of parameters have the same bits."""
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def losses(out: Path) -> dict[int, float]:
+    """The recorded losses of a finished training, by step."""
+    return {row["step"]: row["loss"] for row in json.loads((out / "training.json").read_text())["losses"]}
 
 
 if __name__ == "__main__":

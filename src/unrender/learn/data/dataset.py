@@ -104,9 +104,9 @@ def _open(root: Path, split: str) -> ObjectDataset:
     from .loaders import choy, cub, n3mr_npz, nmr_tree, pascal3d, picture_folder
 
     if (root / "dataset.json").is_file():
-        from .shards import ShardDataset
+        from .shards import Shards
 
-        return ShardDataset(root, split)
+        return Shards(root, split=split)
     if n3mr_npz.matches(root):
         return n3mr_npz.N3MRArchives(root, split=split)
     if cub.matches(root):

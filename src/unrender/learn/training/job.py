@@ -90,7 +90,7 @@ def train(
 def require_packages() -> None:
     """Raise ImportError, with advice, where a package that training needs is missing."""
     try:
-        import lightning.pytorch
+        import lightning.pytorch  # noqa: F401
         import tensorboard  # noqa: F401
     except ImportError as error:
         raise ImportError(

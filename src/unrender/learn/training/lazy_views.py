@@ -53,7 +53,7 @@ class LazyViews:
             InputError: an object has no cameras, or pictures of another number or size than others.
         """
         places, items = zip(*[self._readable(place) for place in objects.tolist()], strict=True)
-        packed = PackedViews.load(list(items))
+        packed = PackedViews.load(_Items(list(items)))
         if packed.views != self.views:
             raise InputError(f"all objects must have {self.views} pictures, got {packed.views}")
         if self.crop is not None:
@@ -86,3 +86,18 @@ class LazyViews:
                     self._warned.add(here)
                     warnings.warn(f"left out: {reason}", UserWarning, stacklevel=2)
         raise InputError(f"no object of the data set can be read: {reason}")
+
+
+class _Items:
+    """Objects that have been read, as a data set."""
+
+    def __init__(self, items: list[ObjectViews]) -> None:
+        self.items = items
+        self.names = [item.name for item in items]
+        self.categories = [item.category for item in items]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> ObjectViews:
+        return self.items[index]

@@ -76,7 +76,7 @@ class TrainingModule(LightningModule):
         options, step = self.options, self.state.step
         if isinstance(self.source, LazyViews):
             self.source.note_replaced(self.batches.draw(step)[0], batch.index)
-        for group, rate in zip(self.optimizers(use_pl_optimizer=False).param_groups, self.rates, strict=True):
+        for group, rate in zip(self.trainer.optimizers[0].param_groups, self.rates, strict=True):
             group["lr"] = rate * options.rate_factor(step)
         torch.manual_seed(mixed_seed(options.seed, "loss", step, self.trainer.global_rank))
 
@@ -107,12 +107,13 @@ class TrainingModule(LightningModule):
             DivergenceError: it is not finite. The parameters are still those of the step before.
         """
         longest = self.options.clip_norm
-        named = [(n, p) for n, p in self.predictor.named_parameters() if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm([p.grad for _, p in named])
+        gradients = {n: p.grad for n, p in self.predictor.named_parameters() if p.grad is not None}
+        norm = torch.nn.utils.get_total_norm(list(gradients.values()))
         if not bool(torch.isfinite(norm)):
-            name = next((n for n, p in named if not bool(torch.isfinite(p.grad).all())), "all parameters")
+            broken = [name for name, gradient in gradients.items() if not bool(gradient.isfinite().all())]
             raise DivergenceError(
-                f"the training diverged: the gradient of {name} is not finite at step {self.state.step}; {ADVICE}"
+                f"the training diverged: the gradient of {broken[0] if broken else 'all parameters'} "
+                f"is not finite at step {self.state.step}; {ADVICE}"
             )
         if longest is not None:
-            torch.nn.utils.clip_grads_with_norm_([p for _, p in named], longest, norm)
+            torch.nn.utils.clip_grads_with_norm_(list(self.predictor.parameters()), longest, norm)

@@ -35,7 +35,8 @@ class TrainOptions:
         config: the network and the weights of its losses; the method's defaults when None.
         data: data sets, of which the splits ``train`` are mixed; all objects are equally likely.
         out: folder for everything that the training writes.
-        validation_data: data sets whose splits ``val`` are validated on; those of ``data`` when empty.
+        validation_data: data sets that are validated on; those of ``data`` when empty.
+        validation_split: the split of them that is validated on: train, val or test.
         categories: train on these alone; all when empty.
         crop: cut every picture round its object, to the size that the method looks at, as predictors with a
             camera head need it; the pictures themselves must have that size when False.
@@ -68,6 +69,7 @@ class TrainOptions:
     data: tuple[Path, ...]
     out: Path
     validation_data: tuple[Path, ...] = ()
+    validation_split: str = "val"
     categories: tuple[str, ...] = ()
     crop: bool = False
     lazy: bool = False

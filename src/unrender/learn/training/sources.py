@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ...errors import InputError
 from ..data.object_views import ObjectViews
 from ..data.packed_views import PackedViews
 from .lazy_views import LazyViews
@@ -73,7 +74,13 @@ def validation_views(options: TrainOptions) -> PackedViews | None:
     """
     if options.validate_every == 0:
         return None
-    objects = _opened(options, options.validation_data or options.data, "val")
+    paths, split = options.validation_data or options.data, options.validation_split
+    objects = _opened(options, paths, split)
+    if len(objects) == 0:
+        raise InputError(
+            f"the split {split} of {', '.join(map(str, paths))} is empty: give --validation-data and "
+            "--validation-split, or --validate-every 0"
+        )
     order = torch.randperm(len(objects), generator=generator_of("validation", len(objects)))
     chosen = sorted(order[: options.validation_objects].tolist())
     packed = PackedViews.load(ChosenObjects([objects.items[place] for place in chosen]))

@@ -26,7 +26,7 @@ class StepTimes(Callback):
 
     def __init__(self, *, warm_up: int = 2) -> None:
         self.warm_up = warm_up
-        self.seconds = dict.fromkeys(("network", "render", "backward", "update"), 0.0)
+        self.seconds: dict[str, float] = dict.fromkeys(("network", "render", "backward", "update"), 0.0)
         self.steps = 0
         self._measures = False
         self._mark = self._entered = self._network = 0.0

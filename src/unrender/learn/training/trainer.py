@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.plugins.environments import LightningEnvironment, TorchElasticEnvironment
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from .module import TrainingModule
 from .options import TrainOptions
@@ -49,10 +51,13 @@ def fit(trainer: Trainer, module: TrainingModule) -> None:
 
     Raises:
         KeyboardInterrupt: stopped with Ctrl-C; Lightning would end the program.
+        SystemExit: with code 143, asked to stop by SIGTERM.
     """
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(module)
+    except SIGTERMException as stop:
+        raise SystemExit(128 + signal.SIGTERM) from stop
     except SystemExit as stop:
         if not isinstance(stop.__context__, KeyboardInterrupt):
             raise

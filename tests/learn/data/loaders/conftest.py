@@ -93,7 +93,13 @@ def camera_distance(first: Camera, second: Camera) -> float:
     return float((a - b).abs().max())
 
 
+def known(value):
+    """What a data set has to say about an object."""
+    assert value is not None
+    return value
+
+
 @pytest.fixture(scope="session")
 def loader_tools() -> SimpleNamespace:
     """The assertions of this file, by name."""
-    return SimpleNamespace(fit=fit, same_pictures=same_pictures, camera_distance=camera_distance)
+    return SimpleNamespace(fit=fit, same_pictures=same_pictures, camera_distance=camera_distance, known=known)

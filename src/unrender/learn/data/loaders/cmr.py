@@ -151,8 +151,8 @@ class CMRAnnotations:
         """The orthographic camera of the cut picture, batch shape (1,)."""
         scale, trans = float(pose.scale), np.asarray(pose.trans, dtype=np.float64).reshape(2)
         rotation = np.asarray(pose.rot, dtype=np.float64)
-        near_identity = rotation.shape == (3, 3) and np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3)
-        if not (near_identity and np.linalg.det(rotation) > 0 and scale > 0 and np.isfinite(trans).all()):
+        orthonormal = rotation.shape == (3, 3) and np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3)
+        if not (orthonormal and np.linalg.det(rotation) > 0 and scale > 0 and np.isfinite(trans).all()):
             raise InputError(f"{what} must have a scale, a translation and a rotation matrix")
         rotation = rotation @ TO_OURS.T
         middle = crop.to_picture(scale * (rotation @ self._middle)[:2] + trans - 0.5)

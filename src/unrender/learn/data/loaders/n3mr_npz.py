@@ -135,7 +135,7 @@ def _number_of_objects(file: Path) -> int:
 
 
 def _first_array(file: Path) -> np.ndarray:
-    with reading(file), np.load(file) as stored:
+    with reading(file), file.open("rb") as stream, np.load(stream) as stored:
         return stored[stored.files[0]]
 
 

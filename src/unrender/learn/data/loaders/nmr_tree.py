@@ -79,10 +79,12 @@ class NMRTree:
         if not dvr.matches(folder):
             raise InputError(f"{folder} must hold cameras.npz and image")
         with reading(folder):
+            determinant = _determinant(folder / "cameras.npz")
             views = dvr.read(folder)
-            extras = _extras(folder)
+            extras = _extras(folder, mirrored=determinant < 0)
             if self._visual_hull_depth:
-                extras["depth"] = _visual_hull_depth(folder, len(views))
+                # camera z in the units of the normalised world
+                extras["depth"] = _visual_hull_depth(folder, len(views)) / abs(determinant) ** (1 / 3)
             return ObjectViews(
                 self.names[index],
                 self.categories[index],
@@ -96,7 +98,15 @@ def _lists(root: Path, split: str) -> list[Path]:
     return sorted(root.glob(f"*/softras_{split}.lst")) or sorted(root.glob(f"*/{split}.lst"))
 
 
-def _extras(folder: Path) -> dict[str, Any]:
+def _determinant(cameras: Path) -> float:
+    """Of the linear part of ``world_mat_0 @ scale_mat_0``: a scale, negative where it mirrors."""
+    stored = read_arrays(cameras)
+    with reading(cameras):
+        linear = stored["world_mat_0"][:3, :3] @ stored.get("scale_mat_0", np.eye(4))[:3, :3]
+        return float(np.linalg.det(linear))
+
+
+def _extras(folder: Path, *, mirrored: bool) -> dict[str, Any]:
     """What stands beside pictures and cameras, by the names of :class:`ObjectViews`."""
     names = ("pointcloud", "depth", "normals", "voxels", "lights")
     files = {name: folder / f"{name}.npz" for name in names if (folder / f"{name}.npz").is_file()}
@@ -105,8 +115,8 @@ def _extras(folder: Path) -> dict[str, Any]:
         stored = read_arrays(file)
         with reading(file):
             if name == "pointcloud":
-                found["points"] = _in_our_world(stored["points"], folder)
-                found["point_normals"] = _in_our_world(stored["normals"], folder)
+                found["points"] = _in_our_world(stored["points"], mirrored)
+                found["point_normals"] = _in_our_world(stored["normals"], mirrored)
             elif name == "depth":
                 found["depth"] = torch.from_numpy(stored["depth"].astype(np.float32))
             elif name == "normals":
@@ -121,19 +131,11 @@ def _extras(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _in_our_world(vectors: np.ndarray, folder: Path) -> Tensor:
-    """Points or normals; ``from_dvr`` negates z where the cameras are left-handed."""
+def _in_our_world(vectors: np.ndarray, mirrored: bool) -> Tensor:
+    """Points or normals; ``from_dvr`` negates z where the cameras mirror."""
     if vectors.ndim != 2 or vectors.shape[1] != 3:
         raise InputError(f"points and normals must have shape (N, 3), got {vectors.shape}")
-    sign = 1.0 if _determinant(folder) > 0 else -1.0
-    return torch.from_numpy(vectors.astype(np.float32)) * torch.tensor([1.0, 1.0, sign])
-
-
-def _determinant(folder: Path) -> float:
-    """Of the linear part of ``world_mat_0 @ scale_mat_0``."""
-    stored = read_arrays(folder / "cameras.npz")
-    linear = stored["world_mat_0"][:3, :3] @ stored.get("scale_mat_0", np.eye(4))[:3, :3]
-    return float(np.linalg.det(linear))
+    return torch.from_numpy(vectors.astype(np.float32)) * torch.tensor([1.0, 1.0, -1.0 if mirrored else 1.0])
 
 
 def _visual_hull_depth(folder: Path, count: int) -> Tensor:
@@ -143,5 +145,4 @@ def _visual_hull_depth(folder: Path, count: int) -> Tensor:
             f"{folder / 'visual_hull_depth'} must hold an .exr for each of {count} pictures, got {len(files)}"
         )
     depth = torch.stack([torch.from_numpy(read_exr(file)) for file in files])
-    depth = torch.where(torch.isfinite(depth), depth, 0.0)
-    return depth / abs(_determinant(folder)) ** (1 / 3)  # to the units of the normalised world
+    return torch.where(torch.isfinite(depth), depth, 0.0)

@@ -28,9 +28,11 @@ def reading(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except BROKEN as error:
-        if isinstance(error, InputError) and str(path) in str(error):
+    except InputError as error:
+        if str(path) in str(error):
             raise
+        raise InputError(f"{path}: {error}") from error
+    except BROKEN as error:
         raise InputError(f"{path} cannot be read: {error}") from error
 
 
@@ -40,7 +42,7 @@ def read_arrays(file: Path) -> dict[str, np.ndarray]:
     Raises:
         InputError: the file is missing or broken.
     """
-    with reading(file), np.load(file) as stored:
+    with reading(file), file.open("rb") as stream, np.load(stream) as stored:
         return {name: stored[name] for name in stored.files}
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from . import fronts, legs, materials
-from .parts import box, cylinder, loft, rounded_box, tube
+from .lofts import cylinder, loft, tube
+from .parts import box, rounded_box
 from .workshop import Workshop
 
 
@@ -46,7 +49,9 @@ def _crown(shop: Workshop, body: int, width: float, depth: float, level: float) 
         return
     material = body
     if kind == "stone":
-        material = shop.material(materials.speckle(shop.rng, materials.choose_color(shop.rng, materials.LACQUERS)))
+        material = shop.material(
+            materials.speckle(shop.rng, materials.choose_color(shop.rng, materials.LACQUERS))
+        )
     over, thick = shop.uniform(0.01, 0.05), shop.uniform(0.015, 0.05)
     top = rounded_box(width + 2 * over, thick, depth + over, thick * 0.3)
     shop.add(top.moved(0, level + thick / 2, over / 2), material)
@@ -60,7 +65,9 @@ def drawers(shop: Workshop) -> None:
     shop.add(box(width, height, depth).moved(0, foot + height / 2), body)
     rows = max(1, round(height / shop.uniform(0.18, 0.3)))
     columns = 1 if width < 0.8 else shop.count(1, 3)
-    fronts.drawers(shop, front, knob, (width * 0.97, height * 0.96), (0, foot + height / 2, depth / 2), rows, columns)
+    fronts.drawers(
+        shop, front, knob, (width * 0.97, height * 0.96), (0, foot + height / 2, depth / 2), rows, columns
+    )
     _crown(shop, body, width, depth, foot + height)
 
 
@@ -78,7 +85,9 @@ def wardrobe(shop: Workshop) -> None:
     _fronted(shop, body, front, knob, width, depth, height)
 
 
-def _fronted(shop: Workshop, body: int, front: int, knob: int, width: float, depth: float, height: float) -> None:
+def _fronted(
+    shop: Workshop, body: int, front: int, knob: int, width: float, depth: float, height: float
+) -> None:
     foot = _foot(shop, body, width, depth)
     shop.add(box(width, height, depth).moved(0, foot + height / 2), body)
     columns = max(1, round(width / shop.uniform(0.35, 0.6)))
@@ -106,7 +115,14 @@ def glass_cabinet(shop: Workshop) -> None:
     shop.add(box(width, height, depth).moved(0, foot + height / 2), body)
     columns, solid = max(1, round(width / 0.5)), height * shop.uniform(0.25, 0.5) if shop.chance(0.4) else 0.0
     tall = height * 0.97 - solid
-    fronts.doors(shop, pane, knob, (width * 0.97, tall), (0, foot + height - tall / 2 - height * 0.015, depth / 2), columns)
+    fronts.doors(
+        shop,
+        pane,
+        knob,
+        (width * 0.97, tall),
+        (0, foot + height - tall / 2 - height * 0.015, depth / 2),
+        columns,
+    )
     if solid:
         closed = shop.material(fronts.panelled(paint))
         place = (0, foot + solid / 2 + height * 0.015, depth / 2)
@@ -120,20 +136,30 @@ def bookcase(shop: Workshop) -> None:
     width, depth, height = shop.uniform(0.3, 1.6), shop.uniform(0.2, 0.45), shop.uniform(0.6, 2.2)
     thick = shop.uniform(0.015, 0.04)
     foot = _foot(shop, body, width, depth)
-    levels = np.linspace(foot + thick / 2, foot + height - thick / 2, max(2, round(height / shop.uniform(0.25, 0.5)) + 1))
+    levels = np.linspace(
+        foot + thick / 2, foot + height - thick / 2, max(2, round(height / shop.uniform(0.25, 0.5)) + 1)
+    )
     shop.add(box(thick, height, depth).moved(width / 2 - thick / 2, foot + height / 2), body, mirror="x")
     for level in levels:
         shop.add(box(width - thick, thick, depth * 0.98).moved(0, level), body)
     if shop.chance(0.75):
-        shop.add(box(width - thick, height * 0.99, thick * 0.5).moved(0, foot + height / 2, -depth / 2 + thick / 4), body)
+        shop.add(
+            box(width - thick, height * 0.99, thick * 0.5).moved(
+                0, foot + height / 2, -depth / 2 + thick / 4
+            ),
+            body,
+        )
     columns = max(1, round(width / shop.uniform(0.35, 0.9)))
     inner = width - thick
     for i in range(1, columns):
-        shop.add(box(thick, height * 0.99, depth * 0.97).moved((i / columns - 0.5) * inner, foot + height / 2), body)
+        shop.add(
+            box(thick, height * 0.99, depth * 0.97).moved((i / columns - 0.5) * inner, foot + height / 2),
+            body,
+        )
     filled = shop.uniform(0, 1) if shop.chance(0.5) else 0.0
     rows = [shop.material(fronts.books(shop.rng)) for _ in range(2)] if filled else []
     room = inner / columns - thick
-    for low, high in zip(levels[:-1], levels[1:], strict=True):
+    for low, high in itertools.pairwise(levels):
         for i in range(columns):
             if not shop.chance(filled):
                 continue
@@ -161,7 +187,9 @@ def shelf_rack(shop: Workshop) -> None:
         else:
             shop.add(box(width, 0.02, depth).moved(0, level), board)
     if shop.chance(0.3):
-        shop.add(tube([(-x, height * 0.1, -z), (x, height * 0.9, -z)], post * 0.3, segments=6), frame, mirror="x")
+        shop.add(
+            tube([(-x, height * 0.1, -z), (x, height * 0.9, -z)], post * 0.3, segments=6), frame, mirror="x"
+        )
 
 
 def corner_cabinet(shop: Workshop) -> None:
@@ -189,7 +217,13 @@ def corner_cabinet(shop: Workshop) -> None:
     door = rounded_box(wide, height * 0.9, 0.03, 0.008, fit=True).turned("y", 45)
     off = float((plan.sum(1).max()) / 2)
     shop.add(door.moved(off, height / 2, off), front, whole=True)
-    shop.add(cylinder(0.012, 0.04, segments=8).turned("x", 90).turned("y", 45).moved(off + 0.08, height / 2, off - 0.02), knob)
+    shop.add(
+        cylinder(0.012, 0.04, segments=8)
+        .turned("x", 90)
+        .turned("y", 45)
+        .moved(off + 0.08, height / 2, off - 0.02),
+        knob,
+    )
 
 
 def chest(shop: Workshop) -> None:
@@ -201,7 +235,9 @@ def chest(shop: Workshop) -> None:
     dome = shop.uniform(0.1, 0.5) * depth if shop.chance(0.5) else 0.03
 
     def lid(wide: float, grow: float):
-        section = np.stack([np.zeros(9), height + dome * grow * np.sin(arc), depth / 2 * grow * np.cos(arc)], -1)
+        section = np.stack(
+            [np.zeros(9), height + dome * grow * np.sin(arc), depth / 2 * grow * np.cos(arc)], -1
+        )
         return loft([section + np.array([x, 0, 0]) for x in (-wide / 2, wide / 2)])
 
     shop.add(lid(width * 1.01, 1.02), body)
@@ -217,14 +253,28 @@ def sideboard_sink(shop: Workshop) -> None:
     body, front, knob = _body_and_front(shop)
     width, depth, height = shop.uniform(0.45, 1.5), shop.uniform(0.45, 0.65), shop.uniform(0.7, 0.9)
     shop.add(box(width, height, depth).moved(0, height / 2), body)
-    fronts.doors(shop, front, knob, (width * 0.97, height * 0.9), (0, height * 0.52, depth / 2), max(1, round(width / 0.45)))
-    top = shop.material(materials.speckle(shop.rng, materials.choose_color(shop.rng, materials.LACQUERS), 0.2))
+    fronts.doors(
+        shop,
+        front,
+        knob,
+        (width * 0.97, height * 0.9),
+        (0, height * 0.52, depth / 2),
+        max(1, round(width / 0.45)),
+    )
+    top = shop.material(
+        materials.speckle(shop.rng, materials.choose_color(shop.rng, materials.LACQUERS), 0.2)
+    )
     shop.add(rounded_box(width * 1.02, 0.04, depth * 1.04, 0.01).moved(0, height + 0.02), top)
     white = shop.material(materials.plain(materials.choose_color(shop.rng, materials.CERAMICS)))
     if shop.chance(0.5):
         bowl = rounded_box(min(width * 0.7, 0.6), 0.1, depth * 0.7, 0.045, segments=2)
         shop.add(bowl.moved(0, height + 0.06), white)
-    spout = [(0, height, -depth * 0.4), (0, height + 0.22, -depth * 0.4), (0, height + 0.25, -depth * 0.25), (0, height + 0.18, -depth * 0.15)]
+    spout = [
+        (0, height, -depth * 0.4),
+        (0, height + 0.22, -depth * 0.4),
+        (0, height + 0.25, -depth * 0.25),
+        (0, height + 0.18, -depth * 0.15),
+    ]
     shop.add(tube(spout, 0.015), knob)
     if shop.chance(0.3):
         mirror = shop.material(materials.plain((0.75, 0.82, 0.85)))

@@ -1,4 +1,4 @@
-"""Seats for one: dining chairs, armchairs, shells, office chairs, stools, deck chairs; and benches."""
+"""Seats for one with a back: dining chairs, armchairs, shells, office chairs, tubs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ import math
 import numpy as np
 
 from . import legs, materials
-from .parts import ball, box, cylinder, lathe, loft, plate, rounded_box, smooth_path, superellipse, tube
+from .lofts import ball, cylinder, lathe, loft, plate, smooth_path, superellipse, tube
+from .parts import box, rounded_box
+from .stools import deck_chair, stool
 from .workshop import Workshop
 
 
 def chair(shop: Workshop) -> None:
     """A dining chair: four legs or runners, a seat, a back of slats, rungs, spindles or a board."""
-    frame = shop.material(materials.choose_finish(shop.rng) if shop.chance(0.8) else materials.metal(shop.rng))
+    frame = shop.material(
+        materials.choose_finish(shop.rng) if shop.chance(0.8) else materials.metal(shop.rng)
+    )
     soft = shop.material(materials.upholstery(shop.rng))
     width, depth = shop.uniform(0.36, 0.54), shop.uniform(0.36, 0.5)
     height, rise = shop.uniform(0.38, 0.5), shop.uniform(0.32, 0.65)
@@ -57,7 +61,9 @@ def _chair_back(
             x, level + up * math.cos(lean), -depth / 2 + thin / 2 - up * math.sin(lean)
         )
 
-    kind = shop.pick(("slats", "rungs", "board", "pad", "hoop", "cross"), (4, 3, 2, 4 if upholstered else 1, 1.5, 0.7))
+    kind = shop.pick(
+        ("slats", "rungs", "board", "pad", "hoop", "cross"), (4, 3, 2, 4 if upholstered else 1, 1.5, 0.7)
+    )
     x, start = width / 2 - thin / 2, rise * shop.uniform(0.05, 0.4)
     if kind == "hoop":
         arc = np.linspace(0, np.pi, 11)
@@ -93,7 +99,9 @@ def _chair_back(
     else:
         panel = frame if kind == "board" else soft
         deep = thin * (0.7 if kind == "board" else shop.uniform(0.9, 2))
-        board = rounded_box(inner * shop.uniform(0.85, 1.05), rise - start + thin, deep, deep * 0.45, segments=2)
+        board = rounded_box(
+            inner * shop.uniform(0.85, 1.05), rise - start + thin, deep, deep * 0.45, segments=2
+        )
         shop.add(place(board, 0, (rise + start) / 2), panel)
 
 
@@ -101,7 +109,9 @@ def _arm_rests(shop: Workshop, frame: int, width: float, depth: float, level: fl
     high, x = shop.uniform(0.16, 0.26), width / 2
     front = depth * shop.uniform(0.1, 0.48)
     if shop.chance(0.4):
-        path = smooth_path([(x, level + high, -depth / 2), (x + 0.02, level + high, front * 0.8), (x, level, front)], 5)
+        path = smooth_path(
+            [(x, level + high, -depth / 2), (x + 0.02, level + high, front * 0.8), (x, level, front)], 5
+        )
         shop.add(tube(path, thick * 0.4), frame, mirror="x")
         return
     rest = rounded_box(thick * shop.uniform(1, 1.8), thick * 0.6, depth / 2 + front, thick * 0.2)
@@ -117,11 +127,15 @@ def armchair(shop: Workshop) -> None:
     width, depth, foot = shop.uniform(0.65, 1), shop.uniform(0.65, 0.95), shop.uniform(0.03, 0.2)
     seat, rise = shop.uniform(0.18, 0.3), shop.uniform(0.35, 0.65)
     arm, back = width * shop.uniform(0.1, 0.24), depth * shop.uniform(0.16, 0.28)
-    legs.four_legs(shop, wood, width * 0.92, depth * 0.92, foot + 0.01, shop.pick(("square", "tapered", "turned")), 0.05)
+    legs.four_legs(
+        shop, wood, width * 0.92, depth * 0.92, foot + 0.01, shop.pick(("square", "tapered", "turned")), 0.05
+    )
     shop.add(rounded_box(width * 0.98, seat, depth * 0.98, 0.03).moved(0, foot + seat / 2), cover)
     lean = shop.uniform(0, 14)
     high = seat + rise
-    rest = rounded_box(width - arm * shop.uniform(0, 1.8), high, back, back * shop.uniform(0.2, 0.5), segments=2)
+    rest = rounded_box(
+        width - arm * shop.uniform(0, 1.8), high, back, back * shop.uniform(0.2, 0.5), segments=2
+    )
     rest = rest.moved(0, high / 2).turned("x", -lean)
     shop.add(rest.moved(0, foot, -depth / 2 + back / 2 + 0.5 * math.sin(math.radians(lean)) * seat), cover)
     up = seat + shop.uniform(0.12, 0.28)
@@ -130,21 +144,32 @@ def armchair(shop: Workshop) -> None:
     shop.add(side.moved(width / 2 - arm / 2, foot + up / 2, (depth - reach) / 2), cover, mirror="x")
     if shop.chance(0.3):
         roll = cylinder(arm * 0.6, reach, segments=12).turned("x", 90)
-        shop.add(roll.moved(width / 2 - arm / 2, foot + up, (depth - reach) / 2 - reach / 2), cover, mirror="x")
+        shop.add(
+            roll.moved(width / 2 - arm / 2, foot + up, (depth - reach) / 2 - reach / 2), cover, mirror="x"
+        )
     pad = shop.uniform(0.08, 0.18)
     cushion = rounded_box(width - 2 * arm, pad, depth - back * 0.8, pad * 0.45, segments=2)
     shop.add(cushion.moved(0, foot + seat + pad * 0.35, back * 0.4), soft)
     if shop.chance(0.25):
         wing = rounded_box(arm * 0.6, rise * 0.7, depth * 0.35, arm * 0.25)
-        shop.add(wing.moved(width / 2 - arm / 2, foot + seat + rise * 0.6, -depth / 2 + back * 1.2), cover, mirror="x")
+        shop.add(
+            wing.moved(width / 2 - arm / 2, foot + seat + rise * 0.6, -depth / 2 + back * 1.2),
+            cover,
+            mirror="x",
+        )
     if shop.chance(0.3):
         pillow = ball(width * 0.45, width * 0.4, 0.14).turned("x", -20)
-        shop.add(pillow.moved(0, foot + seat + pad + width * 0.16, -depth / 2 + back + 0.05), shop.material(materials.upholstery(shop.rng)))
+        shop.add(
+            pillow.moved(0, foot + seat + pad + width * 0.16, -depth / 2 + back + 0.05),
+            shop.material(materials.upholstery(shop.rng)),
+        )
 
 
 def shell_chair(shop: Workshop) -> None:
     """A seat and back of one bent shell, on four legs, wires, runners, a trumpet or a star."""
-    shell = shop.material(materials.choose_finish(shop.rng) if shop.chance(0.6) else materials.upholstery(shop.rng))
+    shell = shop.material(
+        materials.choose_finish(shop.rng) if shop.chance(0.6) else materials.upholstery(shop.rng)
+    )
     base = shop.material(materials.metal(shop.rng) if shop.chance(0.6) else materials.wood(shop.rng))
     width, height, rise = shop.uniform(0.42, 0.75), shop.uniform(0.3, 0.5), shop.uniform(0.3, 0.6)
     depth, lean = shop.uniform(0.4, 0.6), shop.uniform(0.02, 0.3)
@@ -155,13 +180,30 @@ def shell_chair(shop: Workshop) -> None:
     bowl = shop.uniform(0, 0.22)
     t = np.linspace(0, 1, len(path))
     widths = width * (1 - shop.uniform(0, 0.35) * t**3) * np.minimum(1, 0.75 + 6 * t * (1 - t))
-    shop.add(plate(path, widths, shop.uniform(0.015, 0.05), dish=-bowl * np.sin(np.pi * t.clip(0.05, 0.97)), columns=9).moved(0, height), shell)
+    shop.add(
+        plate(
+            path,
+            widths,
+            shop.uniform(0.015, 0.05),
+            dish=-bowl * np.sin(np.pi * t.clip(0.05, 0.97)),
+            columns=9,
+        ).moved(0, height),
+        shell,
+    )
     if shop.chance(0.35):
         pad = rounded_box(width * 0.75, 0.06, depth * 0.8, 0.03, segments=2)
         shop.add(pad.moved(0, height + 0.02 + bowl * 0.1), shop.material(materials.upholstery(shop.rng)))
     kind = shop.pick(("legs", "runners", "pedestal", "star"), (4, 2, 2, 2))
     if kind == "legs":
-        legs.four_legs(shop, base, width * 0.7, depth * 0.75, height, shop.pick(("round", "splayed", "hairpin", "tapered")), 0.035)
+        legs.four_legs(
+            shop,
+            base,
+            width * 0.7,
+            depth * 0.75,
+            height,
+            shop.pick(("round", "splayed", "hairpin", "tapered")),
+            0.035,
+        )
     elif kind == "runners":
         legs.runners(shop, base, width * 0.85, depth * 0.85, height, 0.03)
     elif kind == "pedestal":
@@ -173,7 +215,10 @@ def shell_chair(shop: Workshop) -> None:
 def office_chair(shop: Workshop) -> None:
     """A swivel chair on a star with castors, with or without arms."""
     soft = shop.material(materials.cloth(shop.rng))
-    metal, black = shop.material(materials.metal(shop.rng)), shop.material(materials.plain((0.06, 0.06, 0.07)))
+    metal, black = (
+        shop.material(materials.metal(shop.rng)),
+        shop.material(materials.plain((0.06, 0.06, 0.07))),
+    )
     width, depth = shop.uniform(0.45, 0.56), shop.uniform(0.42, 0.52)
     height, rise = shop.uniform(0.4, 0.52), shop.uniform(0.35, 0.8)
     legs.castor_star(shop, metal, black, height, shop.uniform(0.26, 0.34))
@@ -183,7 +228,10 @@ def office_chair(shop: Workshop) -> None:
     tall = max(rise - start, 0.2)
     back = rounded_box(width * shop.uniform(0.8, 1), tall, pad, pad * 0.48, segments=2)
     shop.add(back.moved(0, tall / 2).turned("x", -lean).moved(0, height + start + pad, -depth / 2), soft)
-    shop.add(box(0.06, start + tall * 0.5, 0.03).moved(0, height + (start + tall / 2) / 2, -depth / 2 - pad * 0.5), black)
+    shop.add(
+        box(0.06, start + tall * 0.5, 0.03).moved(0, height + (start + tall / 2) / 2, -depth / 2 - pad * 0.5),
+        black,
+    )
     if shop.chance(0.6):
         x, up = width / 2 + 0.03, shop.uniform(0.16, 0.24)
         if shop.chance(0.5):
@@ -192,98 +240,6 @@ def office_chair(shop: Workshop) -> None:
         else:
             shop.add(box(0.03, up, 0.05).moved(x, height + up / 2), black, mirror="x")
         shop.add(rounded_box(0.06, 0.03, 0.26, 0.012).moved(x, height + up, 0.0), black, mirror="x")
-
-
-def stool(shop: Workshop) -> None:
-    """A stool, low or for a bar: round, square or saddle seat on legs with rungs or on one foot."""
-    top = shop.material(materials.choose_finish(shop.rng) if shop.chance(0.5) else materials.upholstery(shop.rng))
-    base = shop.material(materials.choose_finish(shop.rng) if shop.chance(0.5) else materials.metal(shop.rng))
-    height = shop.uniform(0.35, 0.5) if shop.chance(0.5) else shop.uniform(0.6, 0.8)
-    width, thick = shop.uniform(0.28, 0.42), shop.uniform(0.03, 0.12)
-    square = shop.chance(0.3)
-    if square:
-        shop.add(rounded_box(width, thick, width * shop.uniform(0.8, 1.3), thick * 0.4).moved(0, height), top)
-    else:
-        r = width / 2
-        shop.add(lathe([(r * 0.9, -thick / 2), (r, -thick / 4), (r, thick / 4), (r * 0.9, thick / 2)], segments=20).moved(0, height), top)
-    foot = height - thick / 2
-    if shop.chance(0.35):
-        legs.pedestal(shop, base, foot, width * shop.uniform(0.45, 0.65))
-        return
-    count, lean = (4 if square else shop.count(3, 4)), width * shop.uniform(0, 0.3)
-    radius, inner = shop.uniform(0.012, 0.025), width * 0.42
-    for i in range(count):
-        leg = tube([(inner + lean, 0, 0), (inner, foot, 0)], radius, segments=8)
-        shop.add(leg.turned("y", 360 / count * (i + 0.5)), base)
-    if shop.chance(0.7):
-        t = shop.uniform(0.25, 0.5)
-        reach = inner + lean * (1 - t)
-        angle = np.linspace(0, 2 * np.pi, 16, endpoint=False)
-        ring = np.stack([reach * np.cos(angle), 0 * angle + foot * t, reach * np.sin(angle)], -1)
-        shop.add(tube(ring, radius * 0.7, segments=6, closed=True), base)
-
-
-def deck_chair(shop: Workshop) -> None:
-    """A lounge or deck chair: a long bent seat, slatted or covered, on a low frame."""
-    frame = shop.material(materials.choose_finish(shop.rng))
-    cover = shop.material(materials.upholstery(shop.rng))
-    width, height, long = shop.uniform(0.5, 0.75), shop.uniform(0.2, 0.4), shop.uniform(0.8, 1.6)
-    bend, tilt = shop.uniform(0.3, 0.6), math.radians(shop.uniform(25, 75))
-    front, rear = long * (1 - bend), long * bend
-    path = [(height + shop.uniform(-0.08, 0.05), front / 2), (height, -front / 2)]
-    path += [(height + rear * math.sin(tilt), -front / 2 - rear * math.cos(tilt))]
-    path = np.array(path)
-    if shop.chance(0.5):
-        for a, b in ((path[0], path[1]), (path[1], path[2])):
-            count = shop.count(5, 9)
-            angle = math.degrees(math.atan2(b[0] - a[0], b[1] - a[1]))
-            for t in (np.arange(count) + 0.5) / count:
-                y, z = a + (b - a) * t
-                slat = box(width, 0.018, np.linalg.norm(b - a) / count * 0.7).turned("x", -angle)
-                shop.add(slat.moved(0, y, z), frame)
-    else:
-        rounded = np.concatenate([path[:1], smooth_path([path[0] * 0.3 + path[1] * 0.7, path[1], path[1] * 0.7 + path[2] * 0.3], 3), path[2:]])
-        shop.add(plate(rounded, width * 0.94, shop.uniform(0.02, 0.09)), cover)
-    sides = np.stack([np.full(3, width / 2), path[:, 0], path[:, 1]], -1)
-    for a, b in ((sides[0], sides[1]), (sides[1], sides[2])):
-        shop.add(tube([a, b], 0.022, segments=6), frame, mirror="x")
-    x, z = width / 2, front / 2
-    if shop.chance(0.5):
-        shop.add(tube([(x, 0, z * 0.9), (x, height, -z * 0.9)], 0.02, segments=6), frame, mirror="x")
-        shop.add(tube([(x, 0, -z * 1.2), (x, height, z * 0.7)], 0.02, segments=6), frame, mirror="x")
-    else:
-        shop.add(box(0.04, height, 0.04).moved(x, height / 2, z * 0.85), frame, mirror="xz")
-    if shop.chance(0.5):
-        up = shop.uniform(0.15, 0.25)
-        shop.add(box(0.05, 0.025, front * 0.9).moved(x, height + up), frame, mirror="x")
-        shop.add(box(0.035, up, 0.035).moved(x, height + up / 2, z * 0.7), frame, mirror="xz")
-
-
-def bench(shop: Workshop) -> None:
-    """A bench for the garden or the hall: planks or a pad, legs or end boards, often a back."""
-    frame = shop.material(materials.choose_finish(shop.rng))
-    width, depth = shop.uniform(0.9, 1.8), shop.uniform(0.32, 0.5)
-    height, thick = shop.uniform(0.38, 0.48), shop.uniform(0.03, 0.06)
-    if shop.chance(0.5):
-        legs.four_legs(shop, frame, width * 0.95, depth * 0.95, height, shop.pick(legs.KINDS), thick * 1.4)
-    else:
-        inset = width * shop.uniform(0.02, 0.15)
-        shop.add(box(thick, height, depth * 0.9).moved(width / 2 - inset - thick / 2, height / 2), frame, mirror="x")
-        shop.add(box(width - 2 * inset, thick * 1.5, thick * 0.6).moved(0, height * 0.6), frame)
-    planks = shop.count(1, 4)
-    for i in range(planks):
-        z = ((i + 0.5) / planks - 0.5) * depth
-        plank = rounded_box(width, thick, depth / planks * (0.85 if planks > 1 else 1), thick * 0.2)
-        shop.add(plank.moved(0, height + thick / 2, z), frame)
-    if shop.chance(0.5):
-        rise, count = shop.uniform(0.3, 0.5), shop.count(1, 3)
-        shop.add(box(thick, rise, thick).moved(width * 0.44, height + rise / 2, -depth / 2), frame, mirror="x")
-        for i in range(count):
-            plank = box(width * 0.96, rise / count * 0.7, thick * 0.6)
-            shop.add(plank.moved(0, height + rise * (1 - (i + 0.4) / count) + thick * 0.5, -depth / 2), frame)
-        if shop.chance(0.5):
-            shop.add(box(thick, thick * 0.6, depth).moved(width * 0.46, height + 0.2), frame, mirror="x")
-            shop.add(box(thick, 0.2, thick).moved(width * 0.46, height + 0.1, depth * 0.4), frame, mirror="x")
 
 
 def ball_chair(shop: Workshop) -> None:
@@ -301,13 +257,31 @@ def ball_chair(shop: Workshop) -> None:
     for a, up in zip(angle, high, strict=True):
         out = np.array([math.cos(a), 0, -math.sin(a)])
         section = [(-0.5, 0), (0.5, 0), (0.6, 0.8), (0.25, 1), (-0.25, 1), (-0.5, 0.85)]
-        rings.append([out * (radius + wall * s) + np.array([0, foot + seat * 0.7 + t * (up + seat * 0.3), 0]) for s, t in section])
+        rings.append(
+            [
+                out * (radius + wall * s) + np.array([0, foot + seat * 0.7 + t * (up + seat * 0.3), 0])
+                for s, t in section
+            ]
+        )
     shop.add(loft(rings), shell)
-    shop.add(lathe([(width * 0.4, 0), (width * 0.42, 0.05), (width * 0.38, 0.09)], outline=outline).moved(0, foot + seat), soft)
+    shop.add(
+        lathe([(width * 0.4, 0), (width * 0.42, 0.05), (width * 0.38, 0.09)], outline=outline).moved(
+            0, foot + seat
+        ),
+        soft,
+    )
     if foot > 0.08 and shop.chance(0.6):
         legs.pedestal(shop, shop.material(materials.metal(shop.rng)), foot + 0.02, width * 0.4)
     else:
-        legs.four_legs(shop, shop.material(materials.wood(shop.rng)), width * 0.6, width * 0.6, foot + 0.02, "tapered", 0.05)
+        legs.four_legs(
+            shop,
+            shop.material(materials.wood(shop.rng)),
+            width * 0.6,
+            width * 0.6,
+            foot + 0.02,
+            "tapered",
+            0.05,
+        )
 
 
 KINDS = {
@@ -319,4 +293,3 @@ KINDS = {
     deck_chair: 7,
     ball_chair: 4,
 }
-BENCHES = {bench: 1}

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from .lofts import cylinder, tube
 from .materials import Color, Paint
-from .parts import box, cylinder, rounded_box, tube
+from .parts import box, rounded_box
 from .workshop import Workshop
 
 
@@ -17,7 +18,9 @@ def panelled(paint: Paint, border: float = 0.16) -> Paint:
     def draw(size: int) -> NDArray:
         picture = np.array(paint(size))
         edge = np.minimum(*np.meshgrid(*[np.minimum(np.arange(size), np.arange(size)[::-1])] * 2)) / size
-        return (picture * np.where(np.abs(edge - border) < 0.035, 0.6, np.where(edge < border, 1, 0.9))[..., None]).clip(0, 1)
+        return (
+            picture * np.where(np.abs(edge - border) < 0.035, 0.6, np.where(edge < border, 1, 0.9))[..., None]
+        ).clip(0, 1)
 
     return draw
 
@@ -106,7 +109,7 @@ def keys(rng: Generator, case: Color, key: Color) -> Paint:
 
 
 def rings(ground: Color, ring: Color, places: list[tuple[float, float, float, float]]) -> Paint:
-    """Discs and rings on a ground: (x, y from the top, inner radius, outer radius) in sides of the picture."""
+    """Discs and rings on a ground: (x, y from the top, inner and outer radius) in sides of the picture."""
 
     def draw(size: int) -> NDArray:
         line = (np.arange(size) + 0.5) / size
@@ -133,7 +136,9 @@ def framed(paint: Paint, inside: Color, box_: tuple[float, float, float, float])
     return draw
 
 
-def handle(shop: Workshop, material: int, place: tuple[float, float, float], long: float, upright: bool, kind: str) -> None:
+def handle(
+    shop: Workshop, material: int, place: tuple[float, float, float], long: float, upright: bool, kind: str
+) -> None:
     """A knob, bar, bow or cup that stands out from the front at ``place`` towards +Z."""
     out = min(0.035, 0.35 * long)
     if kind == "knob":
@@ -141,7 +146,11 @@ def handle(shop: Workshop, material: int, place: tuple[float, float, float], lon
         shop.add(knob.moved(*place), material)
         return
     if kind == "bow":
-        solid = tube([(-long / 2, 0, 0), (-long * 0.4, 0, out), (long * 0.4, 0, out), (long / 2, 0, 0)], out * 0.22, segments=6)
+        solid = tube(
+            [(-long / 2, 0, 0), (-long * 0.4, 0, out), (long * 0.4, 0, out), (long / 2, 0, 0)],
+            out * 0.22,
+            segments=6,
+        )
     else:
         solid = box(long, out * 0.5, out).moved(0, 0, out / 2)
     shop.add((solid.turned("z", 90) if upright else solid).moved(*place), material)

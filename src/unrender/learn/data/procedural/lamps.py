@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 
 from . import legs, materials
-from .parts import Solid, ball, box, cylinder, lathe, rounded_box, smooth_path, tube
+from .lofts import ball, cylinder, lathe, smooth_path, superellipse, tube
+from .parts import Solid, box, rounded_box
 from .workshop import Workshop
 
 
@@ -22,7 +24,9 @@ def _shade(shop: Workshop, radius: float, height: float) -> Solid:
     """A lamp shade from y = 0 up: cone, drum, bell, globe or pyramid."""
     kind = shop.pick(("cone", "bell", "globe", "pyramid"), (6, 2, 2, 1))
     if kind == "globe":
-        return ball(2 * radius, min(height, 2 * radius), 2 * radius, segments=16, rows=9).moved(0, min(height / 2, radius))
+        return ball(2 * radius, min(height, 2 * radius), 2 * radius, segments=16, rows=9).moved(
+            0, min(height / 2, radius)
+        )
     top = radius * shop.uniform(0.35, 1)
     if kind == "bell":
         t = np.linspace(0, 1, 6)
@@ -41,7 +45,14 @@ def table_lamp(shop: Workshop) -> None:
     foot = radius * shop.uniform(0.35, 0.8)
     if shop.chance(0.75):
         belly, waist = shop.uniform(0.2, 1.1) * foot, shop.uniform(0.08, 0.25) * foot
-        points = [(foot, 0.0), (foot * 0.9, 0.06), (waist, 0.12), (belly, shop.uniform(0.25, 0.5)), (waist, 0.8), (waist, 1.0)]
+        points = [
+            (foot, 0.0),
+            (foot * 0.9, 0.06),
+            (waist, 0.12),
+            (belly, shop.uniform(0.25, 0.5)),
+            (waist, 0.8),
+            (waist, 1.0),
+        ]
         profile = smooth_path(points, 3)
         shop.add(lathe(profile.clip(0.004, None) * (1, height), segments=16), body)
     else:
@@ -65,7 +76,15 @@ def floor_lamp(shop: Workshop) -> None:
     kind = shop.pick(("post", "tripod", "arc"), (5, 2, 2))
     if kind == "arc":
         reach = shop.uniform(0.3, 0.8)
-        path = smooth_path([(-reach / 2, 0, 0), (-reach / 2, height * 0.7, 0), (0, height, 0), (reach / 2, height * 0.85, 0)], 6)
+        path = smooth_path(
+            [
+                (-reach / 2, 0, 0),
+                (-reach / 2, height * 0.7, 0),
+                (0, height, 0),
+                (reach / 2, height * 0.85, 0),
+            ],
+            6,
+        )
         shop.add(tube(path, 0.014), body)
         shop.add(cylinder(radius * 0.8, 0.04, segments=16).moved(-reach / 2), body)
         shop.add(_shade(shop, radius, radius).moved(reach / 2, height * 0.85 - radius), shade)
@@ -78,7 +97,17 @@ def floor_lamp(shop: Workshop) -> None:
         shop.add(cylinder(shop.uniform(0.01, 0.025), height), body)
         shop.add(cylinder(radius * shop.uniform(0.6, 1), shop.uniform(0.02, 0.06), segments=18), body)
     if shop.chance(0.3):
-        bowl = lathe([(0, 0), (radius * 0.7, 0.04), (radius, 0.12), (radius * 0.95, 0.12), (radius * 0.6, 0.07), (0, 0.05)], segments=18)
+        bowl = lathe(
+            [
+                (0, 0),
+                (radius * 0.7, 0.04),
+                (radius, 0.12),
+                (radius * 0.95, 0.12),
+                (radius * 0.6, 0.07),
+                (0, 0.05),
+            ],
+            segments=18,
+        )
         shop.add(bowl.moved(0, height), shade)
     else:
         shop.add(_shade(shop, radius, radius * shop.uniform(0.8, 1.8)).moved(0, height * 0.85), shade)
@@ -97,7 +126,7 @@ def desk_lamp(shop: Workshop) -> None:
         path = smooth_path(path, 5)
         shop.add(tube(path, shop.uniform(0.006, 0.014), segments=6), body)
     else:
-        for a, b in zip(path[:-1], path[1:], strict=True):
+        for a, b in itertools.pairwise(path):
             shop.add(tube([a, b], shop.uniform(0.006, 0.015), segments=6), body)
         shop.add(ball(0.03, 0.03, 0.03, segments=8, rows=5).moved(*elbow), body)
     radius = shop.uniform(0.05, 0.09)
@@ -106,7 +135,15 @@ def desk_lamp(shop: Workshop) -> None:
     else:
         shop.add(rounded_box(radius * 2.4, 0.025, radius * 2, 0.008).moved(0, 0.0125), body)
     if shop.chance(0.75):
-        cone = lathe([(radius, 0), (radius * 0.8, radius * 0.8), (radius * 0.3, radius * 1.6), (radius * 0.25, radius * 2)], segments=14)
+        cone = lathe(
+            [
+                (radius, 0),
+                (radius * 0.8, radius * 0.8),
+                (radius * 0.3, radius * 1.6),
+                (radius * 0.25, radius * 2),
+            ],
+            segments=14,
+        )
         hat = cone.turned("x", shop.uniform(-60, 10)).moved(0, -radius, radius * 0.6)
     else:
         hat = rounded_box(0.06, 0.03, 0.3, 0.012).turned("x", shop.uniform(-10, 20)).moved(0, 0, 0.08)
@@ -155,7 +192,7 @@ def ceiling_lamp(shop: Workshop) -> None:
     kind = shop.pick(("dish", "strip", "spots"), (3, 1, 1))
     if kind == "dish":
         deep, r = width * shop.uniform(0.1, 0.35), width / 2
-        outline = None if shop.chance(0.7) else [(-1, -1), (1, -1), (1, 1), (-1, 1)]
+        outline = None if shop.chance(0.7) else superellipse(24, 9)
         shop.add(lathe([(0, -deep), (r * 0.6, -deep * 0.85), (r, 0)], segments=24, outline=outline), shade)
         shop.add(lathe([(r * 1.03, -0.01), (r * 1.03, 0.02)], segments=24, outline=outline), body)
         return
@@ -165,7 +202,11 @@ def ceiling_lamp(shop: Workshop) -> None:
         shop.add(cylinder(0.03, long * 0.95).turned("z", 90).moved(long * 0.475, -0.04), shade)
         return
     for x in np.linspace(-0.42, 0.42, shop.count(2, 4)) * long:
-        spot = cylinder(0.05, 0.11, top=0.03).turned("x", shop.uniform(-60, 60)).turned("y", shop.uniform(-90, 90))
+        spot = (
+            cylinder(0.05, 0.11, top=0.03)
+            .turned("x", shop.uniform(-60, 60))
+            .turned("y", shop.uniform(-90, 90))
+        )
         shop.add(spot.moved(x, -0.12), shade)
 
 
@@ -178,6 +219,7 @@ def wall_lamp(shop: Workshop) -> None:
         width = shop.uniform(0.2, 0.4)
         half = np.stack([width / 2 * np.cos(arc), 0 * arc, out * np.sin(arc)], -1)
         shop.add(tube(np.array([(0, 0, 0), (0, tall, 0)]), 1, outline=half[:, [0, 2]]), shade)
+        shop.add(rounded_box(width * 1.05, tall * 1.05, 0.02, 0.006).moved(0, tall / 2), body)
         return
     shop.add(rounded_box(0.1, tall, 0.02, 0.006), body)
     shop.add(tube(smooth_path([(0, 0, 0), (0, -0.04, out * 0.6), (0, 0.02, out)], 4), 0.01, segments=6), body)
@@ -187,7 +229,11 @@ def wall_lamp(shop: Workshop) -> None:
 
 def candle(shop: Workshop) -> None:
     """Candles on a plate, a stick or in a lantern."""
-    wax = shop.material(materials.plain(materials.choose_color(shop.rng, ((0.92, 0.88, 0.75), (0.75, 0.08, 0.08), (0.9, 0.9, 0.9)))))
+    wax = shop.material(
+        materials.plain(
+            materials.choose_color(shop.rng, ((0.92, 0.88, 0.75), (0.75, 0.08, 0.08), (0.9, 0.9, 0.9)))
+        )
+    )
     body = shop.material(_body_paint(shop))
     if shop.chance(0.4):
         size, tall = shop.uniform(0.1, 0.2), shop.uniform(0.2, 0.4)
@@ -211,7 +257,15 @@ def street_lamp(shop: Workshop) -> None:
     shop.add(cylinder(0.16, 0.25, top=0.1), body)
     if shop.chance(0.4):
         reach = shop.uniform(0.5, 1.4)
-        shop.add(tube(smooth_path([(0, height * 0.98, 0), (reach * 0.4, height * 1.08, 0), (reach, height * 1.08, 0)], 4), 0.045), body)
+        shop.add(
+            tube(
+                smooth_path(
+                    [(0, height * 0.98, 0), (reach * 0.4, height * 1.08, 0), (reach, height * 1.08, 0)], 4
+                ),
+                0.045,
+            ),
+            body,
+        )
         shop.add(rounded_box(0.6, 0.14, 0.26, 0.06).moved(reach + 0.2, height * 1.07), shade)
     else:
         shop.add(lathe([(0.12, 0), (0.26, 0.45)], segments=6).moved(0, height), shade)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .parts import Solid, box, cylinder, lathe, plate, rounded_box, smooth_path, tapered_box, tube
+from .lofts import cylinder, lathe, plate, smooth_path, tapered_box, tube
+from .parts import Solid, box, rounded_box
 from .workshop import Workshop
 
 KINDS = ("square", "tapered", "round", "splayed", "turned", "curved", "hairpin")
@@ -44,12 +45,22 @@ def _leg(shop: Workshop, height: float, kind: str, thickness: float) -> Solid:
         profile = np.stack([radii, levels * height], -1)
         return lathe([*profile, (half, 0.8 * height), (half, height)], segments=10)
     bow = height * shop.uniform(0.06, 0.14)
-    path = smooth_path([(bow, 0, bow), (-bow / 3, 0.3 * height, -bow / 3), (bow / 3, 0.75 * height, bow / 3), (0, height, 0)], 4)
+    path = smooth_path(
+        [
+            (bow, 0, bow),
+            (-bow / 3, 0.3 * height, -bow / 3),
+            (bow / 3, 0.75 * height, bow / 3),
+            (0, height, 0),
+        ],
+        4,
+    )
     square = [(-0.7, -0.7), (0.7, -0.7), (0.7, 0.7), (-0.7, 0.7)]
     return tube(path, np.linspace(0.55, 1.1, len(path)) * half, outline=square)
 
 
-def stretchers(shop: Workshop, material: int, width: float, depth: float, height: float, thickness: float) -> None:
+def stretchers(
+    shop: Workshop, material: int, width: float, depth: float, height: float, thickness: float
+) -> None:
     """Bars between four legs: round about, at the sides with a cross-bar, or a cross."""
     level, kind = height * shop.uniform(0.15, 0.45), shop.pick(("round", "h", "cross"))
     x, z = width / 2 - thickness, depth / 2 - thickness
@@ -70,7 +81,9 @@ def pedestal(shop: Workshop, material: int, height: float, radius: float) -> Non
     foot = shop.pick(("disc", "cone", "plate", "feet", "trumpet"))
     if foot == "trumpet":
         t = np.linspace(0, 1, 8)
-        shop.add(lathe(np.stack([stem + (radius - stem) * (1 - t) ** 4, t * height], -1), segments=20), material)
+        shop.add(
+            lathe(np.stack([stem + (radius - stem) * (1 - t) ** 4, t * height], -1), segments=20), material
+        )
         return
     if shop.chance(0.4):
         levels = np.linspace(0, 1, 14)
@@ -87,7 +100,9 @@ def pedestal(shop: Workshop, material: int, height: float, radius: float) -> Non
         shop.add(rounded_box(radius * 1.7, thick, radius * 1.7, thick / 3).moved(0, thick / 2), material)
     else:
         feet = shop.count(3, 5)
-        path = smooth_path([(0, height * 0.3, 0), (radius * 0.6, height * 0.16, 0), (radius, stem * 0.4, 0)], 4)
+        path = smooth_path(
+            [(0, height * 0.3, 0), (radius * 0.6, height * 0.16, 0), (radius, stem * 0.4, 0)], 4
+        )
         for i in range(feet):
             shop.add(tube(path, stem * 0.7, segments=6).turned("y", 360 / feet * i + 30), material)
 
@@ -107,7 +122,9 @@ def castor_star(shop: Workshop, material: int, wheels: int, height: float, radiu
             shop.add(wheel.moved(radius * 0.97, lift / 2).turned("y", turn), wheels)
 
 
-def runners(shop: Workshop, material: int, width: float, depth: float, height: float, thickness: float) -> None:
+def runners(
+    shop: Workshop, material: int, width: float, depth: float, height: float, thickness: float
+) -> None:
     """A bent bar at each side: closed frames, cantilevers that are open at the back, or rockers."""
     x, z, kind = width / 2 - thickness / 2, depth / 2, shop.pick(("frame", "cantilever", "rocker"), (2, 2, 1))
     bar, low = thickness * 0.45, thickness * 0.45
@@ -116,7 +133,12 @@ def runners(shop: Workshop, material: int, width: float, depth: float, height: f
     elif kind == "cantilever":
         path = [(x, height, -z), (x, height, z), (x, low, z), (x, low, -z)]
     else:
-        rocker = plate(smooth_path([(0.12 * height, 1.4 * z), (0, 0.2 * z), (0.16 * height, -1.6 * z)], 5), bar * 2, bar * 2, columns=2)
+        rocker = plate(
+            smooth_path([(0.12 * height, 1.4 * z), (0, 0.2 * z), (0.16 * height, -1.6 * z)], 5),
+            bar * 2,
+            bar * 2,
+            columns=2,
+        )
         shop.add(rocker.moved(x), material, mirror="x")
         shop.add(box(bar * 2, height, bar * 2).moved(x, height / 2 + bar, z * 0.8), material, mirror="xz")
         return

@@ -87,7 +87,8 @@ def choose_color(rng: Generator, colors: Sequence[Color], odds: Sequence[float] 
     """One of some colours, a little lighter, darker and shifted, shape (3,)."""
     share = np.ones(len(colors)) if odds is None else np.asarray(odds, np.float64)
     color = np.asarray(colors[int(rng.choice(len(colors), p=share / share.sum()))], np.float64)
-    return (color * rng.uniform(0.85, 1.12) + rng.uniform(-0.03, 0.03, 3)).clip(0.02, 0.98)
+    tint = 0.02 + 0.1 * np.ptp(color)  # greys stay grey
+    return (color * rng.uniform(0.85, 1.1) * rng.uniform(1 - tint, 1 + tint, 3)).clip(0.02, 0.98)
 
 
 def plain(color: Color) -> Paint:
@@ -118,7 +119,9 @@ def cloth(rng: Generator, color: Color | None = None) -> Paint:
 
     def paint(size: int) -> NDArray:
         noise = np.random.default_rng(seed)
-        return _shade(color, 1 + fine * noise.uniform(-1, 1, (size, size)) + broad * _waves(noise, size, (4, 4)))
+        return _shade(
+            color, 1 + fine * noise.uniform(-1, 1, (size, size)) + broad * _waves(noise, size, (4, 4))
+        )
 
     return paint
 

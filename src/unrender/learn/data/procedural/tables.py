@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from . import fronts, legs, materials
-from .parts import box, cylinder, lathe, loft, rounded_box, superellipse
+from .lofts import cylinder, lathe, loft, superellipse
+from .parts import box, rounded_box
 from .workshop import Workshop
 
 
@@ -46,7 +47,9 @@ def _four_legged(shop: Workshop, width: float, depth: float, height: float) -> N
 
 def _materials(shop: Workshop) -> tuple[int, int]:
     """Board and frame: of one wood, or of two materials, glass and stone among them."""
-    frame = shop.material(materials.choose_finish(shop.rng) if shop.chance(0.65) else materials.metal(shop.rng))
+    frame = shop.material(
+        materials.choose_finish(shop.rng) if shop.chance(0.65) else materials.metal(shop.rng)
+    )
     kind = shop.rng.random()
     if kind < 0.5:
         return frame, frame
@@ -60,9 +63,18 @@ def _materials(shop: Workshop) -> tuple[int, int]:
     return shop.material(materials.upholstery(shop.rng)), frame
 
 
-def _top(shop: Workshop, board: int, width: float, depth: float, thick: float, height: float) -> None:
-    if shop.chance(0.15):
-        power = shop.uniform(2, 5)
+def _top(
+    shop: Workshop,
+    board: int,
+    width: float,
+    depth: float,
+    thick: float,
+    height: float,
+    *,
+    curved: float = 0.15,
+) -> None:
+    if shop.chance(curved):
+        power = shop.uniform(3, 9)
         outline = superellipse(28, power) * np.array([width, depth]) / 2
         shop.add(lathe([(1, height - thick), (1, height)], outline=outline), board)
     else:
@@ -99,7 +111,11 @@ def trestle_table(shop: Workshop) -> None:
     x, bar = width / 2 * shop.uniform(0.6, 0.95), shop.uniform(0.03, 0.08)
     kind = shop.pick(("boards", "cross", "feet"))
     if kind == "boards":
-        shop.add(box(bar, height - thick, depth * shop.uniform(0.7, 1)).moved(x, (height - thick) / 2), frame, mirror="x")
+        shop.add(
+            box(bar, height - thick, depth * shop.uniform(0.7, 1)).moved(x, (height - thick) / 2),
+            frame,
+            mirror="x",
+        )
     elif kind == "cross":
         angle = np.degrees(np.arctan2(height - thick, depth * 0.8))
         long = float(np.hypot(height - thick - bar, depth * 0.8))
@@ -108,7 +124,11 @@ def trestle_table(shop: Workshop) -> None:
     else:
         shop.add(box(bar, bar, depth * 0.85).moved(x, bar / 2), frame, mirror="x")
         shop.add(box(bar, bar, depth * 0.85).moved(x, height - thick - bar / 2), frame, mirror="x")
-        shop.add(box(bar, height - thick, bar * shop.uniform(1, 3)).moved(x, (height - thick) / 2), frame, mirror="x")
+        shop.add(
+            box(bar, height - thick, bar * shop.uniform(1, 3)).moved(x, (height - thick) / 2),
+            frame,
+            mirror="x",
+        )
     if shop.chance(0.7):
         shop.add(box(2 * x, bar * 1.5, bar * 0.5).moved(0, height * shop.uniform(0.3, 0.8)), frame)
     _top(shop, board, width, depth, thick, height)
@@ -119,7 +139,7 @@ def desk(shop: Workshop) -> None:
     board, frame = _materials(shop)
     width, depth, height = shop.uniform(0.9, 1.9), shop.uniform(0.5, 0.85), shop.uniform(0.7, 0.78)
     thick = shop.uniform(0.02, 0.05)
-    _top(shop, board, width, depth, thick, height)
+    _top(shop, board, width, depth, thick, height, curved=0)
     under, wide = height - thick, width * shop.uniform(0.22, 0.35)
     knob = shop.material(materials.metal(shop.rng))
     sides = shop.pick(((1,), (-1,), (1, -1), ()), (3, 3, 3, 2))
@@ -181,8 +201,10 @@ def block_table(shop: Workshop) -> None:
         return
     outline = superellipse(24, shop.uniform(2, 6)) * np.array([width, depth]) / 2
     waist, levels = shop.uniform(0.6, 1.1), np.linspace(-1, 1, 7)
-    rings = [np.stack([outline[:, 0] * k, np.full(24, (y + 1) / 2 * height), outline[:, 1] * k], -1)
-             for y, k in zip(levels, waist + (1 - waist) * levels**2, strict=True)]
+    rings = [
+        np.stack([outline[:, 0] * k, np.full(24, (y + 1) / 2 * height), outline[:, 1] * k], -1)
+        for y, k in zip(levels, waist + (1 - waist) * levels**2, strict=True)
+    ]
     shop.add(loft(rings), board)
 
 

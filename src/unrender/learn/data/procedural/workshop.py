@@ -73,8 +73,12 @@ class Workshop:
             copies += [copy.scaled(*factors) for copy in copies]
         self._solids += [(copy, material, (shift[0], shift[1])) for copy in copies]
 
+    def lay_down(self) -> None:
+        """Turn all that is there onto its back, the head to -Z."""
+        self._solids = [(solid.turned("x", -90), *rest) for solid, *rest in self._solids]
+
     def mesh(self) -> Mesh:
-        """The object in the cube [-1/2, 1/2]^3, as large as fits; float32, with a texture of at most 128 px."""
+        """The object in the cube [-1/2, 1/2]^3, as large as fits: float32, texture of at most 128 texels."""
         side = math.ceil(math.sqrt(len(self._paints)))
         cell = TEXTURE_SIDE // max(side, 2)
         texture = np.zeros((side * cell, side * cell, 3), np.float32)

@@ -1,0 +1,141 @@
+import json
+import signal
+
+import pytest
+import torch
+from toy_training import Toy, ToyConfig, parameters, same, toy_options, write_boxes
+
+from unrender import InputError
+from unrender.learn.registry import load_predictor, read_card
+from unrender.learn.training import DivergenceError, train
+from unrender.learn.training import module as training_module
+
+
+def test_validation_rises_and_the_best_is_kept(data, tmp_path):
+    seen = []
+    result = train(toy_options(data, tmp_path, steps=40, validate_every=10), progress=seen.append)
+    report = json.loads((tmp_path / "training.json").read_text())
+    assert [row["step"] for row in report["scores"]] == [10, 20, 30, 40]
+    untrained = train(toy_options(data, tmp_path / "0", steps=1, learning_rate=1e-9)).scores
+    assert result.scores is not None
+    assert untrained is not None
+    assert result.scores.mask_iou > untrained.mask_iou + 0.03
+    assert result.scores.best_by == max(row["best_by"] for row in report["scores"])
+    assert result.scores.best_by == result.scores.voxel_iou
+    assert result.scores.best_by > untrained.best_by + 0.15
+
+    best = load_predictor(result.predictor)
+    assert isinstance(best, Toy)
+    assert read_card(result.predictor)["step"] == str(result.step)
+    assert list((tmp_path / "board").iterdir())
+    assert [round(40 * progress.done) for progress in seen] == list(range(1, 41))
+    assert seen[-1].stage.startswith("IoU 0.")
+    assert set(result.shares) == {"data", "network", "render", "backward", "update"}
+    assert sum(result.shares.values()) == pytest.approx(1)
+    assert result.step_seconds < result.seconds
+
+
+def test_without_validation_the_last_predictor_is_kept(data, tmp_path):
+    result = train(toy_options(data, tmp_path, steps=2, validate_every=0))
+    assert result.scores is None
+    assert result.step == 2
+    assert same(dict(load_predictor(result.predictor).state_dict()), parameters(tmp_path))
+
+
+def test_the_global_generator_is_left_alone(data, tmp_path):
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    train(toy_options(data, tmp_path, steps=1, validate_every=0))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_learning_rate_follows_the_schedule(data, tmp_path):
+    train(toy_options(data, tmp_path, steps=4, validate_every=0, schedule="step", decay_at=(0.5,)))
+    rows = json.loads((tmp_path / "training.json").read_text())["losses"]
+    assert [row["learning_rate"] for row in rows] == pytest.approx([1e-2, 1e-2, 1e-3, 1e-3])
+    groups = torch.load(tmp_path / "last.pt", weights_only=True)["state"]["optimizer"]["param_groups"]
+    assert groups[0]["lr"] == pytest.approx(1e-3)
+    assert groups[0]["betas"] == (0.9, 0.999)
+
+
+def test_one_step_is_adam_with_the_clipped_gradient(data, tmp_path, monkeypatch):
+    """Adam's first step has length lr in each coordinate, but for its epsilon, whatever the gradient."""
+    lengths = []
+    clip = torch.nn.utils.clip_grads_with_norm_
+
+    def spy(weights, longest, norm):
+        clip(weights, longest, norm)
+        lengths.append((float(norm), float(torch.cat([p.grad.flatten() for p in weights]).norm())))
+
+    monkeypatch.setattr(training_module.torch.nn.utils, "clip_grads_with_norm_", spy)
+    train(toy_options(data, tmp_path, steps=1, validate_every=0, clip_norm=1e-3))
+    ((before, after),) = lengths
+    assert before > 1e-3
+    assert after == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_nan_loss_stops_and_leaves_the_checkpoint(data, tmp_path):
+    with pytest.raises(DivergenceError, match="color is nan at step 2; try a lower --learning-rate"):
+        train(toy_options(data, tmp_path, config={"broken_step": 2}))
+    saved = torch.load(tmp_path / "last.pt", weights_only=True)["state"]
+    assert saved["step"] == 2
+    assert all(bool(value.isfinite().all()) for value in saved["predictor"].values())
+
+
+def test_gradient_that_is_not_finite_stops(data, tmp_path, monkeypatch):
+    """The square root of 0 has no gradient, though it has a value."""
+    original = Toy.loss
+
+    def broken(self, batch, progress):
+        terms = original(self, batch, progress)
+        if progress > 0:
+            terms["mask"] = terms["mask"] + (0 * self.encoder[2].bias.sum()).sqrt()
+        return terms
+
+    monkeypatch.setattr(Toy, "loss", broken)
+    with pytest.raises(DivergenceError, match=r"gradient of encoder\.2\.bias is not finite at step 1"):
+        train(toy_options(data, tmp_path))
+
+
+def test_interrupt_reaches_the_caller(data, tmp_path, monkeypatch):
+    handler = signal.getsignal(signal.SIGINT)
+
+    def stop(self, batch, progress):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Toy, "loss", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(toy_options(data, tmp_path))
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_lazy_training_is_the_same_and_counts_what_it_cannot_read(data, tmp_path):
+    packed = train(toy_options(data, tmp_path / "packed", steps=3))
+    lazy = train(toy_options(data, tmp_path / "lazy", steps=3, lazy=True))
+    assert same(parameters(tmp_path / "lazy"), parameters(tmp_path / "packed"))
+    assert lazy.skipped == packed.skipped == []
+
+    broken = write_boxes(tmp_path / "broken")
+    (broken / "box" / "box4" / "image" / "0000.png").unlink()
+    with pytest.warns(UserWarning, match=r"left out: .*box4"):
+        lazy = train(toy_options(broken, tmp_path / "holes", steps=3, lazy=True))
+    assert lazy.skipped == ["box4 cannot be read"]
+    packed = train(toy_options(broken, tmp_path / "few", steps=3))
+    assert len(packed.skipped) == 1
+    assert "box4" in packed.skipped[0]
+
+
+def test_validation_on_other_data(data, tmp_path):
+    other = write_boxes(tmp_path / "other", train=2, val=0)
+    with pytest.raises(InputError, match=r"split val of .*other is empty: give --validation-data"):
+        train(toy_options(data, tmp_path / "out", validation_data=(other,)))
+    options = toy_options(data, tmp_path / "out", steps=1, validation_data=(other,), validation_split="train")
+    assert train(options).scores is not None
+
+
+def test_data_sets_are_mixed(data, tmp_path):
+    other = write_boxes(tmp_path / "other", train=2, val=1)
+    options = toy_options(data, tmp_path / "out", steps=1)
+    options = type(options)(**{**vars(options), "data": (data, other), "config": ToyConfig()})
+    result = train(options)
+    assert read_card(result.predictor)["objects"] == "8"
