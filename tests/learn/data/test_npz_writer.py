@@ -67,7 +67,7 @@ def test_colours_are_multiplied_by_alpha(archives, tmp_path):
 def test_pictures_are_what_n3mr_draws(tmp_path, view):
     """N3MR's renderer, given the object in its own world and its own angles, draws the stored silhouette."""
     save_mesh(key(), tmp_path / "keys" / "key.ply")
-    options = dataclasses.replace(N3MR, size=32)
+    options = dataclasses.replace(N3MR, size=32, samples=2)
     render_dataset(find_meshes([tmp_path]), tmp_path / "set", options, format="npz")
     stored = np.load(tmp_path / "set" / "keys_train_images.npz")["arr_0"][0, view, 3] / 255
     renderer = neural_renderer.Renderer(

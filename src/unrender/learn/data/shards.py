@@ -25,9 +25,11 @@ Members of an object, V pictures of H x W pixels::
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
+import random
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -134,7 +136,7 @@ class Shards:
             InputError: the shard is missing or corrupt, or does not hold the object.
         """
         path, label = self._root / self._files[index], f"{self.categories[index]}/{self.names[index]}"
-        with reading(path):
+        with _reading_tar(path):
             if path not in self._members:
                 self._members[path] = _list_members(path)
             places = self._members[path].get(label)
@@ -162,24 +164,30 @@ def stream_shards(
         ImportError: webdataset is missing.
     """
     try:
-        from webdataset.compat import WebDataset
-        from webdataset.shardlists import split_by_node
+        from webdataset.filters import shuffle as shuffled
+        from webdataset.pipeline import DataPipeline
+        from webdataset.shardlists import SimpleShardList, split_by_node, split_by_worker
+        from webdataset.tariterators import group_by_keys, tar_file_expander
     except ImportError as error:
         raise ImportError("reading shards in a stream needs webdataset: pip install 'unrender[train]'") from (
             error
         )
     paths = [str(Path(path) / shard["file"]) for shard in _shards(Path(path), split)]
-    samples: Any = WebDataset(
-        paths,
-        shardshuffle=len(paths) if shuffle else False,
-        nodesplitter=split_by_node,
-        seed=seed,
-        empty_check=False,  # a process may get no shard
-    )
+    mix = random.Random(seed)  # the same in all processes, which split the shards among them after this
     if shuffle:
-        samples = samples.shuffle(shuffle, seed=seed)
-    with reading(Path(path)):
-        for sample in samples:
+        mix.shuffle(paths)
+    stages = [
+        SimpleShardList(paths),
+        split_by_node,
+        split_by_worker,
+        _open_files,
+        tar_file_expander,
+        group_by_keys,
+    ]
+    if shuffle:
+        stages.append(shuffled(shuffle, rng=mix))
+    with _reading_tar(Path(path)):
+        for sample in DataPipeline(*stages):
             data = {name: value for name, value in sample.items() if not name.startswith("__")}
             yield _views(data, f"{sample['__key__']} of {sample['__url__']}")
 
@@ -239,14 +247,28 @@ def _views(files: Mapping[str, bytes], label: str) -> ObjectViews:
 def _list_members(path: Path) -> dict[str, dict[str, tuple[int, int]]]:
     """Where each member of each object lies in a shard: offset and size."""
     places: dict[str, dict[str, tuple[int, int]]] = {}
-    try:
-        with tarfile.open(path, "r:") as tar:
-            for member in tar:
-                label, _, name = member.name.partition(".")
-                places.setdefault(label, {})[name] = (member.offset_data, member.size)
-    except tarfile.TarError as error:
-        raise InputError(f"{path} is not a tar file: {error}") from error
+    with tarfile.open(path, "r:") as tar:
+        for member in tar:
+            label, _, name = member.name.partition(".")
+            places.setdefault(label, {})[name] = (member.offset_data, member.size)
     return places
+
+
+def _open_files(urls: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """A stage between webdataset's own, whose opener leaves files open."""
+    for url in urls:
+        with open(url["url"], "rb") as stream:
+            yield {**url, "stream": stream}
+
+
+@contextlib.contextmanager
+def _reading_tar(path: Path) -> Iterator[None]:
+    """Turn what goes wrong inside into an InputError that names ``path``."""
+    try:
+        with reading(path):
+            yield
+    except tarfile.TarError as error:
+        raise InputError(f"{path} cannot be read as tar: {error}") from error
 
 
 def _part(stream: BinaryIO, offset: int, size: int) -> bytes:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from . import legs, materials
-from .lofts import ball, cylinder, lathe, loft, plate, smooth_path, superellipse, tube
+from .lofts import cylinder, lathe, loft, plate, smooth_path, superellipse, tube
 from .parts import box, rounded_box
 from .stools import deck_chair, stool
 from .workshop import Workshop
@@ -158,7 +158,7 @@ def armchair(shop: Workshop) -> None:
             mirror="x",
         )
     if shop.chance(0.3):
-        pillow = ball(width * 0.45, width * 0.4, 0.14).turned("x", -20)
+        pillow = rounded_box(width * 0.45, width * 0.45, 0.15, 0.074, segments=2).turned("x", -20)
         shop.add(
             pillow.moved(0, foot + seat + pad + width * 0.16, -depth / 2 + back + 0.05),
             shop.material(materials.upholstery(shop.rng)),

@@ -160,7 +160,7 @@ def tapered_box(
 
 
 def tube(
-    path: ArrayLike,
+    path: Sequence[ArrayLike] | NDArray[np.float64],
     radius: float | ArrayLike,
     *,
     segments: int = 8,
@@ -195,7 +195,12 @@ def tube(
 
 
 def plate(
-    path: ArrayLike, width: ArrayLike, thickness: float, *, dish: ArrayLike = 0.0, columns: int = 7
+    path: Sequence[ArrayLike] | NDArray[np.float64],
+    width: ArrayLike,
+    thickness: float,
+    *,
+    dish: ArrayLike = 0.0,
+    columns: int = 7,
 ) -> Solid:
     """A bent board: the side view of a seat, swept across x.
 
@@ -236,7 +241,7 @@ def superellipse(segments: int, power: float) -> NDArray[np.float64]:
     return points / (np.abs(points) ** power).sum(-1, keepdims=True) ** (1 / power)
 
 
-def smooth_path(points: Sequence[Sequence[float]], steps: int) -> NDArray[np.float64]:
+def smooth_path(points: Sequence[ArrayLike] | NDArray[np.float64], steps: int) -> NDArray[np.float64]:
     """A Catmull-Rom curve through points (K, D), shape ((K - 1) steps + 1, D)."""
     knots = np.asarray(points, np.float64)
     knots = np.concatenate([2 * knots[:1] - knots[1:2], knots, 2 * knots[-1:] - knots[-2:-1]])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from . import (
     cycles,
     electronics,
     figures,
+    instruments,
     lamps,
     plants,
     soft,
@@ -31,7 +32,7 @@ from .workshop import Workshop
 
 # category -> (its share, makers with their odds); shares follow the training split of home, but for a little
 # of what home lacks
-_FAMILIES: dict[str, tuple[float, dict[Callable[[Workshop], None], float]]] = {
+_FAMILIES: dict[str, tuple[float, Mapping[Callable[[Workshop], None], float]]] = {
     "cabinet": (111, cabinets.KINDS),
     "table": (67, tables.KINDS),
     "chair": (65, chairs.KINDS),
@@ -50,7 +51,7 @@ _FAMILIES: dict[str, tuple[float, dict[Callable[[Workshop], None], float]]] = {
     "boat": (10, craft.BOATS),
     "animal": (8, figures.ANIMALS),
     "bench": (6, stools.BENCHES),
-    "instrument": (4, sundries.INSTRUMENTS),
+    "instrument": (4, instruments.KINDS),
     "other": (100, sundries.OTHER),
 }
 CATEGORIES = tuple(_FAMILIES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import legs, materials
-from .lofts import ball, cylinder, lathe, smooth_path, tube
+from .lofts import cylinder, lathe, smooth_path, tube
 from .parts import box, rounded_box
 from .workshop import Workshop
 
@@ -209,7 +209,11 @@ def sofa(shop: Workshop) -> None:
     if shop.chance(0.4):
         spare = shop.material(materials.upholstery(shop.rng))
         for i in range(shop.count(1, 4)):
-            pillow = ball(0.4, 0.36, 0.16, segments=10).turned("x", -25).turned("y", shop.uniform(-30, 30))
+            pillow = (
+                rounded_box(0.4, 0.4, 0.15, 0.074, segments=2)
+                .turned("x", -25)
+                .turned("y", shop.uniform(-30, 30))
+            )
             x = shop.uniform(-0.42, 0.42) * inner
             shop.add(pillow.moved(x, level + pad + 0.13, -depth / 2 + back + 0.16 + 0.01 * i), spare)
 

@@ -75,7 +75,7 @@ class Workshop:
 
     def lay_down(self) -> None:
         """Turn all that is there onto its back, the head to -Z."""
-        self._solids = [(solid.turned("x", -90), *rest) for solid, *rest in self._solids]
+        self._solids = [(solid.turned("x", -90), material, shift) for solid, material, shift in self._solids]
 
     def mesh(self) -> Mesh:
         """The object in the cube [-1/2, 1/2]^3, as large as fits: float32, texture of at most 128 texels."""
