@@ -6,7 +6,7 @@ ARGS ?=
 # idle threads sleep instead of spinning, which on a busy machine takes the time of those that work
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo demo-fit train test check bench docs clean
 .DEFAULT_GOAL := test
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -18,8 +18,15 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 	$(INSTALL) -e '.[docs]'
 	touch $@
 
-demo: $(VENV)/.installed  ## fit the view set kept in examples/: a GLB, a turntable and metrics in out/demo
-	$(VENV)/bin/unrender fit examples/demo_views -o out/demo/object.glb --views-held-out 5
+demo: $(VENV)/.installed  ## one picture to a textured mesh, in seconds: out/demo/picture/sheet.png shows it
+	$(VENV)/bin/unrender predict examples/picture.png -o out/demo --refine 60
+
+demo-fit: $(VENV)/.installed  ## fit the view set kept in examples/: a GLB, a turntable and metrics in out/demo-fit
+	$(VENV)/bin/unrender fit examples/demo_views -o out/demo-fit/object.glb --views-held-out 5
+
+train: $(VENV)/.installed  ## make a training set and train on it for five minutes
+	$(VENV)/bin/unrender data render procedural:660 -o out/generated
+	$(VENV)/bin/unrender train --data out/generated -o out/train --steps 700 $(ARGS)
 
 test: $(VENV)/.installed  ## the whole suite; for instance make test ARGS='--slow --device cuda'
 	$(VENV)/bin/pytest $(ARGS)

@@ -1,4 +1,4 @@
-"""Make the pictures of the documentation from what ``make demo`` wrote: ``python docs/pictures.py``."""
+"""Make the pictures of the documentation from what ``make demo-fit`` wrote: ``python docs/pictures.py``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from unrender.io import contact_sheet, load_picture, load_views, save_picture
 
 ROOT = Path(__file__).resolve().parent.parent
-DEMO = ROOT / "out" / "demo"
+DEMO = ROOT / "out" / "demo-fit"
 IMAGES = ROOT / "docs" / "images"
 SHOWN = ("04", "09", "19", "29")  # of the held-out views
 OUTPUTS = ("rgb", "albedo", "normals", "depth")

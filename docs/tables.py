@@ -14,7 +14,10 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = tuple(ROOT / page for page in ("README.md", "docs/benchmarks.md", "docs/pose.md"))
+PAGES = tuple(
+    ROOT / page
+    for page in ("README.md", "docs/benchmarks.md", "docs/pose.md", "docs/learning.md", "docs/prediction.md")
+)
 BLOCK = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 NAMES = {"warp": "Warp", "torch": "PyTorch reference", "pytorch3d": "PyTorch3D"}
 
@@ -110,6 +113,78 @@ def pose_table(report: dict[str, Any]) -> str:
     )
 
 
+# name in benchmarks/learning.py: name in the table, and the mean 3D IoU on 13 classes of ShapeNet that the
+# Soft Rasterizer paper (SR) and the DIB-R paper (DR; other pictures, voxels and views) give
+LEARNED = {
+    "mean-shape": ("mean shape", "–"),
+    "retrieval": ("retrieval", "SR 0.477"),
+    "voxel": ("voxels (PTN)", "SR 0.574"),
+    "nmr": ("N3MR", "SR 0.602, DR 0.570"),
+    "softras-silhouette": ("SoftRas, silhouettes", "SR 0.623"),
+    "softras": ("SoftRas, with colours", "SR 0.646, DR 0.593"),
+    "dibr": ("DIB-R", "DR 0.612"),
+}
+LEARNED_COLUMNS = {
+    "iou": ("3D IoU", 3),
+    "f_score@0.02": ("F@0.02", 3),
+    "chamfer_l1_x10": ("Chamfer-L1 x10", 3),
+    "normal_consistency": ("normals", 3),
+    "mask_iou": ("mask IoU", 3),
+    "psnr": ("PSNR", 1),
+    "psnr_mean_color": ("PSNR of mean colour", 1),
+}
+
+
+def learning_table(report: dict[str, Any]) -> str:
+    """Every row of benchmarks/learning.py, and what the papers report on their data."""
+    rows = [
+        ["method", *(label for label, _ in LEARNED_COLUMNS.values()), "3D IoU by seed", "published, ShapeNet"]
+    ]
+    for row in report["rows"]:
+        name, published = LEARNED[row["name"]]
+        means = row["mean"]
+        cells = [f"{means[k]:.{d}f}" if k in means else "–" for k, (_, d) in LEARNED_COLUMNS.items()]
+        rows.append([name, *cells, ", ".join(f"{value:.3f}" for value in row["iou_by_seed"]), published])
+    budget, objects = report["budget"], report["objects"]
+    return (
+        f"{markdown(rows)}\n\n{objects['train']} objects to learn from and {objects['val']} to measure on; "
+        f"{budget['steps']} steps of {budget['batch_size']} objects with 2 views each.\n"
+    )
+
+
+def light_table(report: dict[str, Any]) -> str:
+    """Errors of predicted light in benchmarks/learning.py, beside those of the mean light."""
+    labels = {
+        "light_angle": "main direction [degrees]",
+        "irradiance_error": "irradiance",
+        "irradiance_shape_error": "irradiance up to brightness",
+    }
+    rows = [["error of", "DIB-R", "mean light of the training set"]]
+    means = next(row["mean"] for row in report["rows"] if row["name"] == "dibr")
+    for key, label in labels.items():
+        rows.append([label, f"{means[key]:.3g}", f"{means[f'{key}_of_mean']:.3g}"])
+    return f"{markdown(rows)}\n"
+
+
+def predict_table(report: dict[str, Any]) -> str:
+    """Every part of benchmarks/predict.py."""
+    rows = [["part", "median [ms]", "slowest [ms]"]]
+    for name, of in report["milliseconds"].items():
+        rows.append([name, f"{of['median']:.0f}", f"{of['slowest']:.0f}"])
+    _, height, width, _ = report["picture"]
+    return f"{markdown(rows)}\n\nA picture of {width} x {height}, {plural(report['threads'], 'thread')}.\n"
+
+
+def photos_table(report: list[dict[str, Any]]) -> str:
+    """What ``unrender predict`` reached on the photos, with and without refinement."""
+    rows = [["photo", "mask IoU", "after refinement", "seconds", "what to see"]]
+    for photo in report:
+        seconds = f"{photo['seconds']:.0f}"
+        ious = [f"{photo[key]:.2f}" for key in ("mask_iou", "mask_iou_refined")]
+        rows.append([photo["name"], *ious, seconds, photo["remark"]])
+    return f"{markdown(rows)}\n"
+
+
 def milliseconds(result: dict[str, Any]) -> str:
     """Forward + backward = total, and how many times that of Warp."""
     if "skipped" in result:
@@ -144,6 +219,10 @@ TABLES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "summary": (summary_table, ("fit-cpu.json", "rasterize-cpu.json")),
     "fit": (fit_table, ("fit-cpu.json",)),
     "pose": (pose_table, ("pose-cpu.json",)),
+    "learning": (learning_table, ("learning-cpu.json",)),
+    "light": (light_table, ("learning-cpu.json",)),
+    "photos": (photos_table, ("photos-cpu.json",)),
+    "predict": (predict_table, ("predict-cpu.json",)),
     "rasterize": (rasterize_table, ("rasterize-cpu.json",)),
     "rasterize-cuda": (rasterize_table, ("rasterize-cuda.json",)),
 }

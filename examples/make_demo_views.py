@@ -1,4 +1,4 @@
-"""Models a mushroom house in code and renders the pictures in examples/demo_views, which ``make demo`` fits.
+"""Models a mushroom house in code and renders the pictures in examples/demo_views for ``make demo-fit``.
 
     python examples/make_demo_views.py [FOLDER]
 

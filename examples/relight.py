@@ -2,7 +2,8 @@
 
     python examples/relight.py [MESH] [--out out/relight.gif]
 
-Without MESH the object is the one that ``make demo`` fits, out/demo/object.glb, if it is there, else a globe.
+Without MESH the object is out/demo-fit/object.glb, which ``make demo-fit`` fits, if that is there, else a
+globe.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from unrender.geometry import uv_sphere
 from unrender.io import contact_sheet, save_animation, save_picture
 from unrender.render import composite, framing_camera, render_antialiased
 
-DEMO = Path("out/demo/object.glb")
+DEMO = Path("out/demo-fit/object.glb")
 
 
 def globe() -> Mesh:

@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .errors import InputError
+    from .evaluate import EvaluateOptions, evaluate
     from .fit import DeformOptions, FitOptions, deform, fit
     from .geometry import Mesh, PackedMeshes, icosphere
     from .io import Views, load_mesh, load_picture, load_views, save_mesh, save_picture, save_views
+    from .learn.prediction import Prediction
+    from .learn.predictor import Predictor
+    from .learn.registry import load_predictor, save_predictor
+    from .learn.training import TrainOptions, train
     from .pose import estimate_pose
+    from .predict import predict
     from .render import (
         DIBR,
         AmbientLight,
@@ -33,10 +39,16 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "errors": ("InputError",),
+    "evaluate": ("EvaluateOptions", "evaluate"),
     "fit": ("DeformOptions", "FitOptions", "deform", "fit"),
     "geometry": ("Mesh", "PackedMeshes", "icosphere"),
     "io": ("Views", "load_mesh", "load_picture", "load_views", "save_mesh", "save_picture", "save_views"),
+    "learn.prediction": ("Prediction",),
+    "learn.predictor": ("Predictor",),
+    "learn.registry": ("load_predictor", "save_predictor"),
+    "learn.training": ("TrainOptions", "train"),
     "pose": ("estimate_pose",),
+    "predict": ("predict",),
     "render": (
         "DIBR",
         "AmbientLight",
@@ -59,6 +71,7 @@ __all__ = [
     "Camera",
     "DeformOptions",
     "DirectionalLight",
+    "EvaluateOptions",
     "FitOptions",
     "InputError",
     "Mesh",
@@ -67,20 +80,28 @@ __all__ = [
     "Phong",
     "Picture",
     "PointLight",
+    "Prediction",
+    "Predictor",
     "SoftRas",
     "SphericalHarmonicsLight",
+    "TrainOptions",
     "Views",
     "deform",
     "estimate_pose",
+    "evaluate",
     "fit",
     "icosphere",
     "load_mesh",
     "load_picture",
+    "load_predictor",
     "load_views",
+    "predict",
     "render",
     "save_mesh",
     "save_picture",
+    "save_predictor",
     "save_views",
+    "train",
 ]
 
 

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from unrender.errors import InputError
+from unrender.learn.methods.nmr import NMRConfig, NMRPredictor
 from unrender.learn.networks.conv_encoder import ConvEncoder
 from unrender.learn.networks.resnet import ResNet
 from unrender.learn.perceptual import PerceptualDistance
+from unrender.learn.registry import make_predictor, save_predictor
 
 
 def encoder(batch_norm: bool = True) -> ConvEncoder:
@@ -102,16 +103,19 @@ def test_pictures_descend_to_the_target(device):
     assert losses[-1] < 0.1 * losses[0]
 
 
-@pytest.mark.parametrize(
-    "network", [encoder(False), encoder(True), ResNet(18)], ids=["conv", "norm", "resnet"]
-)
-def test_survives_saving(tmp_path, network):
-    distance = PerceptualDistance(network)
-    distance.save(tmp_path / "features.safetensors")
-    again = PerceptualDistance.load(tmp_path / "features.safetensors")
+@pytest.mark.parametrize("kind", ["conv", "resnet18"])
+def test_takes_the_encoder_of_a_file(tmp_path, kind):
+    config = NMRConfig(encoder=kind, channels=(8, 12), hidden=8, features=8, size=32, subdivisions=1)
+    predictor = make_predictor("nmr", config)
+    file = tmp_path / "predictor.safetensors"
+    save_predictor(predictor, file)
+    distance = PerceptualDistance.of_predictor(file)
+    assert isinstance(predictor, NMRPredictor)
+    inner = predictor.encoder[0] if isinstance(predictor.encoder, nn.Sequential) else predictor.encoder
+    expected = PerceptualDistance(inner)
     a, b = torch.rand(2, 2, 32, 32, 4)
-    assert torch.equal(again(a, b), distance(a, b))
-    assert not any(weight.requires_grad for weight in again.parameters())
+    assert torch.equal(distance(a, b), expected(a, b))
+    assert not any(weight.requires_grad for weight in distance.parameters())
 
 
 def test_refuses_what_it_cannot_use(tmp_path):
@@ -120,14 +124,7 @@ def test_refuses_what_it_cannot_use(tmp_path):
     distance = PerceptualDistance(encoder())
     with pytest.raises(InputError, match=r"must have one shape \(\.\.\., H, W, C\)"):
         distance(torch.rand(1, 16, 16, 4), torch.rand(1, 32, 32, 4))
-    with pytest.raises(InputError, match=r"must end in \.safetensors"):
-        distance.save(tmp_path / "features.pth")
-    file = tmp_path / "features.safetensors"
-    with pytest.raises(InputError, match="does not exist"):
-        PerceptualDistance.load(file)
-    file.write_bytes(b"nothing")
-    with pytest.raises(InputError, match="not a readable safetensors file"):
-        PerceptualDistance.load(file)
-    save_file({"a": torch.zeros(1)}, file)
-    with pytest.raises(InputError, match="is not a feature network"):
-        PerceptualDistance.load(file)
+    file = tmp_path / "mean.safetensors"
+    save_predictor(make_predictor("mean-shape"), file)
+    with pytest.raises(InputError, match="holds a predictor without an encoder, mean-shape"):
+        PerceptualDistance.of_predictor(file)

@@ -1,4 +1,4 @@
-"""The command line: ``unrender fit``, ``deform``, ``pose``, ``render``, ``data`` and ``info``.
+"""The command line: ``unrender predict``, ``fit``, ``deform``, ``pose``, ``render``, ``data`` and so on.
 
 A command is a dataclass of options with a ``run`` method, in a file of its own; a new one is an import and
 an entry in ``COMMANDS``. Command files import torch and the rest of the package inside ``run``, so that
@@ -18,19 +18,25 @@ import tyro
 from ..errors import InputError
 from .data import Data
 from .deform import Deform
+from .evaluate import Evaluate
 from .fit import Fit
 from .info import Info
 from .pose import Pose
+from .predict import Predict
 from .render import Render
+from .train import Train
 
 __all__ = ["main"]
 
 COMMANDS: dict[str, type[Any]] = {
+    "predict": Predict,
     "fit": Fit,
     "deform": Deform,
     "pose": Pose,
     "render": Render,
     "data": Data,
+    "train": Train,
+    "evaluate": Evaluate,
     "info": Info,
 }
 

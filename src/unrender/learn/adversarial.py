@@ -94,8 +94,8 @@ def adversarial_loss(critic: Callable[[Tensor], Tensor], fake: Tensor) -> Tensor
     """What the renderer's side minimises: -mean D(fake).
 
     Args:
-        critic: from pictures (B, H, W, 4) to scores (B,). Gradients flow to its weights too: zero them before
-            its own step.
+        critic: from pictures (B, H, W, 4) to scores (B,); its weights get gradients too, unless they are
+            constants.
         fake: rendered pictures, shape (B, H, W, 4).
 
     Returns:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..io.files import write_file
 from .networks.conv_encoder import ConvEncoder
 from .networks.resnet import ResNet
 
@@ -44,6 +41,23 @@ class PerceptualDistance(nn.Module):
         else:
             raise InputError(f"encoder must be a ConvEncoder or a ResNet, got {type(encoder).__name__}")
         self.requires_grad_(False).eval()
+
+    @staticmethod
+    def of_predictor(path: str | os.PathLike[str]) -> PerceptualDistance:
+        """The distance in the encoder of a trained predictor's file.
+
+        Raises:
+            InputError: the file is missing or no predictor's, or its predictor has no such encoder.
+        """
+        from .registry import load_predictor
+
+        predictor = load_predictor(path)
+        encoder = getattr(predictor, "encoder", None)
+        if isinstance(encoder, nn.Sequential):  # a residual network before a linear layer
+            encoder = encoder[0]
+        if not isinstance(encoder, nn.Module):
+            raise InputError(f"{path} holds a predictor without an encoder, {predictor.method}")
+        return PerceptualDistance(encoder)
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """Compare.
@@ -82,56 +96,6 @@ class PerceptualDistance(nn.Module):
     def train(self, mode: bool = True) -> PerceptualDistance:
         """Do nothing: batch statistics stay those of the encoder's training."""
         return super().train(False)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to one safetensors file.
-
-        Raises:
-            InputError: the suffix is another one.
-        """
-        from safetensors.torch import save
-
-        path = Path(path)
-        if path.suffix != ".safetensors":
-            raise InputError(f"a feature network's file must end in .safetensors, got {path}")
-        if isinstance(self.network, ResNet):
-            build = {"depth": self.network.depth, "in_channels": self.network.in_channels}
-        else:
-            convolutions = [layer for layer in self.network if isinstance(layer, nn.Conv2d)]
-            build = {
-                "channels": [layer.out_channels for layer in convolutions],
-                "batch_norm": any(isinstance(layer, nn.BatchNorm2d) for layer in self.network),
-            }
-        weights = {name: value.cpu().contiguous() for name, value in self.network.state_dict().items()}
-        write_file(path, save(weights, {"feature_network": json.dumps(build)}))
-
-    @staticmethod
-    def load(path: str | os.PathLike[str]) -> PerceptualDistance:
-        """Read what :meth:`save` wrote.
-
-        Raises:
-            InputError: the file is missing or another kind of file.
-        """
-        from safetensors import SafetensorError, safe_open
-
-        if not Path(path).is_file():
-            raise InputError(f"feature network {path} does not exist")
-        try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except SafetensorError as error:
-            raise InputError(f"{path} is not a readable safetensors file: {error}") from error
-        if "feature_network" not in metadata:
-            raise InputError(f"{path} is not a feature network; PerceptualDistance(encoder).save makes one")
-        build = json.loads(metadata["feature_network"])
-        if "depth" in build:
-            distance = PerceptualDistance(ResNet(**build))
-        else:
-            smallest = 2 ** len(build["channels"])
-            distance = PerceptualDistance(ConvEncoder(**build, hidden=1, features=1, size=smallest))
-        distance.network.load_state_dict(weights)
-        return distance
 
 
 def _unit(maps: Tensor) -> Tensor:

@@ -38,10 +38,18 @@ class Predictor(nn.Module, abc.ABC):
     Attributes:
         method: short name, for files and the command line.
         config: a frozen dataclass of plain values; ``type(self)(config)`` builds the same network.
+        aids: networks that only the loss needs, such as a critic; they are not part of a predictor's file.
     """
 
     method: str
     config: Any
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.aids = nn.ModuleDict()
+
+    def prepare_training(self) -> None:
+        """Make the ``aids``; called once before a training. There are none here."""
 
     @abc.abstractmethod
     def forward(self, pictures: Tensor) -> Prediction:

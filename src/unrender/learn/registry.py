@@ -6,7 +6,7 @@ import dataclasses
 import importlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +46,11 @@ def make_predictor(method: str, config: Any = None) -> Predictor:
     Raises:
         InputError: there is no such method, or the configuration is another method's.
     """
-    config_type, predictor_type = _find(method)
+    config_type, make = _find(method)
     config = config_type() if config is None else config
     if type(config) is not config_type:
         raise InputError(f"{method} needs a {config_type.__name__}, got {type(config).__name__}")
-    return predictor_type(config)
+    return make(config)
 
 
 def save_predictor(
@@ -60,7 +60,7 @@ def save_predictor(
     card: Mapping[str, str] | None = None,
     half: bool = False,
 ) -> None:
-    """Write weights and configuration to one safetensors file.
+    """Write weights and configuration, without the aids of training, to one safetensors file.
 
     Args:
         predictor: what to write.
@@ -78,6 +78,8 @@ def save_predictor(
         raise InputError(f"a predictor's file must end in .safetensors, got {path}")
     weights = {}
     for name, value in predictor.state_dict().items():
+        if name.startswith("aids."):
+            continue
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise InputError(f"weight {name} is not finite")
         stored = value.half() if half and value.dtype == torch.float32 else value
@@ -108,11 +110,11 @@ def load_predictor(path: str | os.PathLike[str], *, device: torch.device | str =
         raise InputError(f"{path} is not a readable safetensors file: {error}") from error
     if "method" not in metadata:
         raise InputError(f"{path} is not a predictor's file: it names no method")
-    config_type, predictor_type = _find(metadata["method"])
+    config_type, make = _find(metadata["method"])
     fields = json.loads(metadata["config"])
     fields = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
     try:
-        predictor = predictor_type(config_type(**fields))
+        predictor = make(config_type(**fields))
         predictor.load_state_dict({n: v.float() if v.dtype == torch.half else v for n, v in weights.items()})
     except (TypeError, RuntimeError) as error:
         raise InputError(f"{path} does not fit this version of unrender: {error}") from error
@@ -127,7 +129,7 @@ def read_card(path: str | os.PathLike[str]) -> dict[str, str]:
         return json.loads((file.metadata() or {}).get("card", "{}"))
 
 
-def _find(method: str) -> tuple[type[Any], type[Predictor]]:
+def _find(method: str) -> tuple[type[Any], Callable[[Any], Predictor]]:
     if method not in METHODS:
         raise InputError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     module, config, predictor = METHODS[method]

@@ -170,3 +170,32 @@ def test_every_method_can_be_found():
     for method in METHODS:
         if method not in ("retrieval", "mean-shape"):  # built from data, see test_retrieval.py
             assert make_predictor(method).method == method
+
+
+def test_critic_and_perceptual_distance_teach(boxes, tmp_path, device):
+    torch.manual_seed(0)
+    file = tmp_path / "seen.safetensors"
+    save_predictor(make_predictor("dibr", CONFIGS["dibr"]), file)
+    config = DIBRConfig(
+        **SMALL, texture_size=8, adversarial_weight=0.1, perceptual_weight=0.5, perceptual_file=str(file)
+    )
+    predictor = DIBRPredictor(config).to(device)
+    batch = boxes.batch(torch.arange(2), torch.tensor([[0, 1], [2, 4]])).to(device)
+    plain = set(predictor.loss(batch, 0.0))
+    predictor.prepare_training()
+    predictor.to(device)
+    terms = predictor.loss(batch, 0.0)
+    assert set(terms) - plain == {"perceptual", "adversarial", "critic", "penalty"}
+
+    critic, decoder = list(predictor.aids["critic"].parameters()), list(predictor.colors.parameters())
+    for name, taught in (("adversarial", decoder), ("perceptual", decoder), ("critic", critic)):
+        others = critic if taught is decoder else decoder
+        grads = torch.autograd.grad(terms[name], [*taught, *others], retain_graph=True, allow_unused=True)
+        assert any(bool((g != 0).any()) for g in grads[: len(taught)] if g is not None), name
+        assert all(g is None or not bool(g.any()) for g in grads[len(taught) :]), name
+
+    save_predictor(predictor, tmp_path / "taught.safetensors")
+    again = load_predictor(tmp_path / "taught.safetensors")
+    assert not again.aids
+    with pytest.raises(InputError, match="perceptual_weight needs perceptual_file"):
+        DIBRConfig(perceptual_weight=1.0)

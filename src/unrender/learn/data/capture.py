@@ -135,15 +135,13 @@ def object_voxels(mesh: Mesh, size: int) -> Tensor:
     return voxelize(gather_corners(mesh.vertices * ((size - 1) / size) + 0.5, mesh.faces), size)
 
 
-def _picture(
-    mesh: Mesh, cameras: Camera, lights: LightRecord, samples: int
-) -> tuple[Tensor, Tensor, Tensor]:
+def _picture(mesh: Mesh, cameras: Camera, lights: LightRecord, samples: int) -> tuple[Tensor, Tensor, Tensor]:
     """RGBA as bytes (V, H, W, 4), depth (V, H, W) and world normals (V, H, W, 3)."""
     fine = cameras.resized(cameras.width * samples, cameras.height * samples)
     with torch.no_grad():
         picture = render(mesh, fine, lights.lights(), material=lights.material())
         rgba = resolve_samples(picture.rgb.clamp(0, 1), picture.mask, samples)
-            # depth and normals of the pixel's sample that is nearest to the camera
+        # depth and normals of the pixel's sample that is nearest to the camera
         depth = _blocks(picture.depth[..., None], samples)
         nearest = torch.where(depth > 0, depth, torch.inf).argmin(-2, keepdim=True)
         normals = _blocks(picture.world_normals, samples).take_along_dim(nearest, -2)[..., 0, :]

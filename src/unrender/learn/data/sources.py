@@ -17,6 +17,7 @@ from ...io import load_mesh
 SUFFIXES = (".obj", ".glb", ".ply")
 SPLITS = ("train", "val", "test")
 PROCEDURAL = "procedural:"
+VALIDATION_EVERY = 11  # of generated objects; it has no factor in common with the number of categories
 CREDITS = {"name": "title", "creator": "creator", "license": "license"}  # of a manifest, and as we call them
 SHAPENET = {
     "02691156": "airplane",
@@ -127,7 +128,8 @@ def find_meshes(places: Iterable[str | Path], split: str = "all") -> list[MeshSo
     - another folder: every .obj, .glb and .ply below it; the first sub-folder is the category ("object" where
       there is none), the rest of the path the name, all ``train``;
     - a mesh file, of the category "object";
-    - ``procedural:N`` or ``procedural:N:SEED``: N generated objects.
+    - ``procedural:N`` or ``procedural:N:SEED``: N generated objects, of each category in turn; every eleventh
+      is ``val``, the others ``train``.
 
     Args:
         places: paths or words as above.
@@ -257,6 +259,7 @@ def _procedural(text: str) -> list[MeshSource]:
         ProceduralMesh(
             category=CATEGORIES[index % len(CATEGORIES)],
             name=f"procedural-{seed}-{index:06d}",
+            split="val" if index % VALIDATION_EVERY == VALIDATION_EVERY - 1 else "train",
             index=index,
             seed=seed,
         )

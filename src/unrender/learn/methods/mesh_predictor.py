@@ -6,16 +6,20 @@ import abc
 import dataclasses
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from ...errors import InputError
 from ...geometry import EdgeTopology, Mesh, flatten_loss, icosphere, laplacian_loss
 from ...render import Camera, render
 from ...render.draw import Renderer
+from ..adversarial import Critic, adversarial_loss, critic_loss
 from ..data.light_record import LightRecord
 from ..losses import color_loss, mirror_partners, silhouette_loss, symmetry_loss
 from ..networks.conv_encoder import ConvEncoder
 from ..networks.shape_decoders import BoundedShape, OffsetShape
+from ..perceptual import PerceptualDistance
 from ..prediction import Prediction
 from ..predictor import Batch, Predictor
 
@@ -36,9 +40,13 @@ class MeshPredictorConfig:
         flatten_weight: of :func:`~unrender.geometry.flatten_loss`, summed over edges.
         symmetry_weight: of :func:`~unrender.learn.losses.symmetry_loss`.
         color_weight: of :func:`~unrender.learn.losses.color_loss`.
+        adversarial_weight: of :func:`~unrender.learn.adversarial.adversarial_loss`, with a critic that learns
+            beside the predictor.
+        perceptual_weight: of :class:`~unrender.learn.perceptual.PerceptualDistance`.
+        perceptual_file: of the trained predictor whose encoder that distance is measured with.
 
     Raises:
-        InputError: a weight is negative.
+        InputError: a weight is negative, or there is a perceptual weight without a file.
     """
 
     size: int = 64
@@ -52,11 +60,16 @@ class MeshPredictorConfig:
     flatten_weight: float = 5e-4
     symmetry_weight: float = 0.0
     color_weight: float = 0.0
+    adversarial_weight: float = 0.0
+    perceptual_weight: float = 0.0
+    perceptual_file: str = ""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             if field.name.endswith("_weight") and not getattr(self, field.name) >= 0:
                 raise InputError(f"{field.name} must not be negative, got {getattr(self, field.name)}")
+        if self.perceptual_weight and not self.perceptual_file:
+            raise InputError("perceptual_weight needs perceptual_file, a trained predictor's")
 
 
 class MeshPredictor(Predictor):
@@ -94,6 +107,13 @@ class MeshPredictor(Predictor):
     def light(self, features: Tensor) -> LightRecord | None:
         """The light in the picture; none here."""
         return None
+
+    def prepare_training(self) -> None:
+        """Make the critic and the perceptual distance, where they have a weight."""
+        if self.config.adversarial_weight:
+            self.aids["critic"] = Critic(self.config.size)
+        if self.config.perceptual_weight:
+            self.aids["perceptual"] = PerceptualDistance.of_predictor(self.config.perceptual_file)
 
     @property
     def template_faces(self) -> Tensor:
@@ -137,6 +157,9 @@ class MeshPredictor(Predictor):
             terms["color"] = (
                 config.color_weight * color_loss(colors, target[..., :3].expand_as(colors)).mean()
             )
+        if self.aids:
+            drawn = torch.cat([picture.rgb, picture.alpha[..., None]], -1)
+            terms |= self.look_terms(drawn, target.expand_as(drawn))
         vertices, pairs = mesh.vertices, self.topology.face_pairs.shape[0]
         if config.laplacian_weight:
             smooth = laplacian_loss(self.smoothed(vertices), self.topology, reduction="sum")
@@ -146,6 +169,27 @@ class MeshPredictor(Predictor):
         if config.symmetry_weight:
             assert isinstance(self.mirror, Tensor)
             terms["symmetry"] = config.symmetry_weight * symmetry_loss(vertices, self.mirror).mean()
+        return terms
+
+    def look_terms(self, drawn: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """The weighted terms of the ``aids``.
+
+        One step of one optimiser moves predictor and critic: the weights of the critic are constants in the
+        predictor's term, and the renders are in the critic's.
+
+        Args:
+            drawn: renders, shape (B, K, K, H, W, 4).
+            target: the pictures, of the same shape.
+        """
+        config, terms = self.config, {}
+        if "perceptual" in self.aids:
+            terms["perceptual"] = config.perceptual_weight * self.aids["perceptual"](drawn, target).mean()
+        if "critic" in self.aids:
+            critic, fake, real = self.aids["critic"], drawn.flatten(0, 2), target.flatten(0, 2)
+            fixed = {name: weight.detach() for name, weight in critic.named_parameters()}
+            said = adversarial_loss(lambda x: functional_call(critic, fixed, (x,)), fake)
+            terms["adversarial"] = config.adversarial_weight * said
+            terms |= critic_loss(critic, real, fake)
         return terms
 
     def smoothed(self, vertices: Tensor) -> Tensor:

@@ -60,6 +60,7 @@ def train(
     with torch.random.fork_rng(), quiet():
         torch.manual_seed(mixed_seed(options.seed, "parameters"))
         predictor = make_predictor(options.method, options.config)
+        predictor.prepare_training()
         if resume:
             predictor.load_state_dict(state.predictor)
         if state.step < options.steps:

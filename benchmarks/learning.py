@@ -1,0 +1,193 @@
+"""The table of single-image reconstruction: every method of the papers, trained and measured on one data set.
+
+    python benchmarks/learning.py [--methods dibr nmr] [--no-evaluate] [--help]
+
+Renders the meshes, trains each method with the same budget, measures all on the split ``val``. A run that was
+stopped goes on where it was; ``docs/learning.md`` says what is measured and shows the result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import tyro
+
+from unrender.evaluate import EvaluateOptions, Report, evaluate, mean_irradiance
+from unrender.evaluate.protocol import definitions
+from unrender.io.files import write_file
+from unrender.learn.data import CaptureOptions
+from unrender.learn.data.dataset import open_dataset
+from unrender.learn.data.packed_views import PackedViews
+from unrender.learn.data.rendering import render_dataset
+from unrender.learn.data.sources import find_meshes
+from unrender.learn.methods.retrieval import MeanShape, Retrieval
+from unrender.learn.predictor import Predictor
+from unrender.learn.registry import load_predictor, method_config
+from unrender.learn.training import TrainProgress, recipe_options, train
+
+HOME = Path(__file__).resolve().parents[2] / "shared" / "data" / "home"
+# rows of the table: the method, and what differs from its configuration's defaults
+TRAINED: dict[str, tuple[str, dict[str, Any]]] = {
+    "voxel": ("voxel", {"width": 16}),
+    "nmr": ("nmr", {"flatten_weight": 0.0}),  # as the released code trains one network for all classes
+    "softras-silhouette": ("softras", {}),
+    "softras": ("softras", {"color_weight": 1.0}),
+    "dibr": ("dibr", {}),
+}
+BUILT = ("mean-shape", "retrieval")  # there is nothing to train
+NARROW = {"channels": (32, 64, 128), "hidden": 512}  # half as wide as published, for CPUs
+LINE_EVERY = 30.0  # seconds
+
+
+@dataclasses.dataclass
+class Settings:
+    """What is trained, for how long, and where it goes."""
+
+    meshes: Path = HOME
+    """with a manifest.json that says train and val"""
+    work: Path = Path("out/learning")
+    """pictures, checkpoints, predictors"""
+    methods: tuple[str, ...] = tuple(TRAINED)
+    """rows to train now, and to measure"""
+    seeds: tuple[int, ...] = (0,)
+    """a training for each"""
+    steps: int = 1500
+    batch_size: int = 16
+    evaluate: bool = True
+    """measure all methods in the end"""
+    threads: int = 0
+    """of PyTorch; all cores when 0"""
+    device: str = "cpu"
+    out: Path = Path(__file__).parent / "results" / "learning-cpu.json"
+
+
+def main(settings: Settings) -> None:
+    """Render, train, measure, write."""
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    data = settings.work / "pictures"
+    report = render_dataset(
+        find_meshes([settings.meshes]), data, CaptureOptions(), workers=os.cpu_count() or 1, progress=None
+    )
+    say(f"pictures: {report.rendered} objects rendered, {report.kept} kept, {len(report.skipped)} left out")
+    minutes = {
+        f"{row}-{seed}": train_row(settings, row, seed, data)
+        for seed in settings.seeds
+        for row in settings.methods
+    }
+    if settings.evaluate:
+        measure(settings, data, minutes)
+
+
+def train_row(settings: Settings, row: str, seed: int, data: Path) -> float:
+    """Train, or go on training; the minutes it took."""
+    method, changes = TRAINED[row]
+    config = method_config(method)
+    if method != "voxel":  # whose encoder has one width
+        changes = NARROW | changes
+    out = settings.work / f"{row}-{seed}"
+    options = recipe_options(
+        "quick",
+        method,
+        [data],
+        out,
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        config=config(**changes),
+        seed=seed,
+        device=settings.device,
+        validate_every=0,  # the last predictor counts: nothing is chosen by what is measured later
+    )
+    result = train(options, resume=(out / "last.pt").is_file(), progress=lines(f"{row}-{seed}"))
+    say(f"{row}-{seed}: {result.scores}, {result.step_seconds:.2f} s a step, {result.shares}")
+    return result.seconds / 60
+
+
+def lines(name: str) -> Callable[[TrainProgress], None]:
+    """Progress as a line now and then."""
+    last = time.monotonic()
+
+    def show(progress: TrainProgress) -> None:
+        nonlocal last
+        if time.monotonic() - last > LINE_EVERY:
+            last = time.monotonic()
+            say(f"{name}: {progress.done:.1%}, loss {progress.loss:.3f}, {progress.stage}")
+
+    return show
+
+
+def measure(settings: Settings, data: Path, minutes: dict[str, float]) -> None:
+    """Measure every row and write the results."""
+    training = PackedViews.load(open_dataset(data, "train"))
+    light = mean_irradiance(training.lights)
+    validation = open_dataset(data, "val")
+    options = EvaluateOptions()
+    entries = []
+    for row in [*BUILT, *settings.methods]:
+        reports = []
+        for seed in settings.seeds:
+            reports.append(
+                evaluate(predictor_of(settings, row, seed, training), validation, options, mean_light=light)
+            )
+            say(f"{row}-{seed}: {reports[-1].mean()}")
+            if row == "mean-shape":
+                break  # the same for all seeds
+        entries.append(entry(row, reports, minutes))
+    results = {
+        "machine": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "device": settings.device,
+        "torch": torch.__version__,
+        "objects": {"train": len(training), "val": len(validation)},
+        "budget": {"steps": settings.steps, "batch_size": settings.batch_size, "seeds": settings.seeds},
+        "protocol": dataclasses.asdict(options),
+        "definitions": definitions(options),
+        "rows": entries,
+    }
+    write_file(settings.out, (json.dumps(results, indent=1) + "\n").encode())
+
+
+def predictor_of(settings: Settings, row: str, seed: int, training: PackedViews) -> Predictor:
+    """The predictor of a row; retrieval looks through the eyes of DIB-R."""
+    if row == "mean-shape":
+        return MeanShape.build(training)
+    name = "dibr" if row == "retrieval" else row
+    trained = load_predictor(
+        settings.work / f"{name}-{seed}" / "predictor.safetensors", device=settings.device
+    )
+    return Retrieval.build(trained, training) if row == "retrieval" else trained
+
+
+def entry(row: str, reports: list[Report], minutes: dict[str, float]) -> dict[str, Any]:
+    """What the results hold about a row: means over its seeds, and their spread."""
+    means = [report.mean() for report in reports]
+    categories = [report.categories() for report in reports]
+    return {
+        "name": row,
+        "method": reports[0].method,
+        "mean": {key: statistics.mean(m[key] for m in means) for key in means[0]},
+        "iou_by_seed": [m["iou"] for m in means],
+        "iou_by_category": {
+            name: statistics.mean(c[name]["iou"] for c in categories) for name in categories[0]
+        },
+        "training_minutes": [value for name, value in minutes.items() if name.rpartition("-")[0] == row],
+    }
+
+
+def say(text: str) -> None:
+    """A line on standard error."""
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')}  {text}\n")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Settings))
