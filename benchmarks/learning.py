@@ -32,20 +32,20 @@ from unrender.learn.data.rendering import render_dataset
 from unrender.learn.data.sources import find_meshes
 from unrender.learn.methods.retrieval import MeanShape, Retrieval
 from unrender.learn.predictor import Predictor
-from unrender.learn.registry import load_predictor, method_config
+from unrender.learn.registry import load_predictor
 from unrender.learn.training import TrainProgress, recipe_options, train
+from unrender.learn.training.recipes import quick_config
 
 HOME = Path(__file__).resolve().parents[2] / "shared" / "data" / "home"
 # rows of the table: the method, and what differs from its configuration's defaults
 TRAINED: dict[str, tuple[str, dict[str, Any]]] = {
-    "voxel": ("voxel", {"width": 16}),
+    "voxel": ("voxel", {}),
     "nmr": ("nmr", {"flatten_weight": 0.0}),  # as the released code trains one network for all classes
     "softras-silhouette": ("softras", {}),
     "softras": ("softras", {"color_weight": 1.0}),
     "dibr": ("dibr", {}),
 }
 BUILT = ("mean-shape", "retrieval")  # there is nothing to train
-NARROW = {"channels": (32, 64, 128), "hidden": 512}  # half as wide as published, for CPUs
 LINE_EVERY = 30.0  # seconds
 
 
@@ -92,9 +92,6 @@ def main(settings: Settings) -> None:
 def train_row(settings: Settings, row: str, seed: int, data: Path) -> float:
     """Train, or go on training; the minutes it took."""
     method, changes = TRAINED[row]
-    config = method_config(method)
-    if method != "voxel":  # whose encoder has one width
-        changes = NARROW | changes
     out = settings.work / f"{row}-{seed}"
     options = recipe_options(
         "quick",
@@ -103,7 +100,7 @@ def train_row(settings: Settings, row: str, seed: int, data: Path) -> float:
         out,
         steps=settings.steps,
         batch_size=settings.batch_size,
-        config=config(**changes),
+        config=quick_config(method, **changes),
         seed=seed,
         device=settings.device,
         validate_every=0,  # the last predictor counts: nothing is chosen by what is measured later

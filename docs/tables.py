@@ -175,6 +175,35 @@ def predict_table(report: dict[str, Any]) -> str:
     return f"{markdown(rows)}\n\nA picture of {width} x {height}, {plural(report['threads'], 'thread')}.\n"
 
 
+def card_table(report: dict[str, Any]) -> str:
+    """Numbers of the predictor in the package, and who made the objects it has learned from."""
+    rows = [["on split val", "predictor", "mean shape or mean light", "better is"]]
+    labels = {
+        "iou": ("3D IoU", 3, "higher"),
+        "f_score@0.02": ("F@0.02", 3, "higher"),
+        "chamfer_l1_x10": ("Chamfer-L1 x10", 3, "lower"),
+        "mask_iou": ("mask IoU, unseen views", 3, "higher"),
+        "psnr": ("PSNR inside the mask, unseen views [dB]", 1, "higher"),
+        "psnr_mean_color": ("the same painted with the input's mean colour", 1, "higher"),
+        "light_angle": ("main direction of light [degrees]", 1, "lower"),
+        "irradiance_error": ("irradiance, relative", 3, "lower"),
+    }
+    means, floor = report["mean"], report["mean_shape"]
+    for key, (label, digits, better) in labels.items():
+        other = means.get(f"{key}_of_mean", floor.get(key))
+        rows.append(
+            [label, f"{means[key]:.{digits}f}", "–" if other is None else f"{other:.{digits}f}", better]
+        )
+    names = "; ".join(f"{name} ({licenses})" for name, licenses in report["creators"].items())
+    settings, data = report["settings"], report["data"]
+    return (
+        f"{markdown(rows)}\n\n{data['home, val']} objects that it has not learned from. It was trained with "
+        f"{data['home, train']} real ones and `{data['generated']}`, for {settings['steps']} steps of "
+        f"{settings['batch_size']} objects with 2 pictures each.\n\n**Creators** of the real objects it has "
+        f"learned from: {names}.\n"
+    )
+
+
 def photos_table(report: list[dict[str, Any]]) -> str:
     """What ``unrender predict`` reached on the photos, with and without refinement."""
     rows = [["photo", "mask IoU", "after refinement", "seconds", "what to see"]]
@@ -223,6 +252,7 @@ TABLES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "light": (light_table, ("learning-cpu.json",)),
     "photos": (photos_table, ("photos-cpu.json",)),
     "predict": (predict_table, ("predict-cpu.json",)),
+    "card": (card_table, ("default-predictor.json",)),
     "rasterize": (rasterize_table, ("rasterize-cpu.json",)),
     "rasterize-cuda": (rasterize_table, ("rasterize-cuda.json",)),
 }

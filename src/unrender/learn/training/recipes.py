@@ -78,7 +78,7 @@ def voxel(data: Sequence[Path], out: Path, **changes: Any) -> TrainOptions:
 
 
 def quick(method: str, data: Sequence[Path], out: Path, **changes: Any) -> TrainOptions:
-    """Minutes instead of days: small batches, a higher rate along a cosine, mirrored pictures.
+    """Minutes instead of days: encoders half as wide, small batches, a high rate, mirrored pictures.
 
     Args:
         method: any that is trained with pictures.
@@ -87,6 +87,7 @@ def quick(method: str, data: Sequence[Path], out: Path, **changes: Any) -> Train
         **changes: fields of :class:`TrainOptions`, in place of the recipe's.
     """
     short: dict[str, Any] = {
+        "config": quick_config(method),
         "steps": 2000,
         "batch_size": 16,
         "views": 2,
@@ -98,6 +99,19 @@ def quick(method: str, data: Sequence[Path], out: Path, **changes: Any) -> Train
         "validate_every": 200,
     }
     return TrainOptions(**{"method": method, "data": tuple(data), "out": out, **short, **changes})
+
+
+def quick_config(method: str, **changes: Any) -> Any:
+    """The configuration of :func:`quick`: networks of half the published width.
+
+    Args:
+        method: any that is trained with pictures.
+        **changes: fields of the method's configuration.
+    """
+    from ..registry import method_config
+
+    narrow = {"width": 16} if method == "voxel" else {"channels": (32, 64, 128), "hidden": 512}
+    return method_config(method)(**narrow | changes)
 
 
 PAPERS: dict[str, Callable[..., TrainOptions]] = {

@@ -1,0 +1,145 @@
+"""How the predictor in the package was made: pictures, training, numbers, file.
+
+    python benchmarks/default_predictor.py [--steps 4000] [--help]
+
+A run that was stopped goes on where it was. The last part writes the weights in half precision, with the
+model card, to src/unrender/predict/weights, and the numbers on the validation split to benchmarks/results.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import torch
+import tyro
+
+from unrender.evaluate import EvaluateOptions, evaluate, mean_irradiance
+from unrender.io.files import write_file
+from unrender.learn.data import CaptureOptions
+from unrender.learn.data.augment import AugmentOptions
+from unrender.learn.data.dataset import open_dataset
+from unrender.learn.data.packed_views import PackedViews
+from unrender.learn.data.rendering import render_dataset
+from unrender.learn.data.sources import find_meshes
+from unrender.learn.methods.retrieval import MeanShape
+from unrender.learn.registry import load_predictor, save_predictor
+from unrender.learn.training import TrainProgress, recipe_options, train
+from unrender.learn.training.recipes import quick_config
+from unrender.predict.job import WEIGHTS
+
+ROOT = Path(__file__).resolve().parents[1]
+HOME = ROOT.parent / "shared" / "data" / "home"
+GENERATED = "procedural:1500:1"
+CAMERAS = CaptureOptions(cameras="random", size=96, views=12)
+CONFIG = quick_config("dibr", camera=True)
+LINE_EVERY = 30.0  # seconds
+
+
+@dataclasses.dataclass
+class Settings:
+    """How long to train, and where things go."""
+
+    meshes: Path = HOME
+    """real objects, with a manifest.json that says train and val"""
+    work: Path = Path("out/default_predictor")
+    steps: int = 4000
+    batch_size: int = 16
+    learning_rate: float = 4e-4
+    seed: int = 0
+    threads: int = 0
+    """of PyTorch; all cores when 0"""
+    device: str = "cpu"
+    pack: bool = True
+    """measure, and write the file of the package"""
+    out: Path = ROOT / "benchmarks" / "results" / "default-predictor.json"
+
+
+def main(settings: Settings) -> None:
+    """Render, train, measure, pack."""
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    folders = []
+    for name, place, seed in (("home", str(settings.meshes), 5), ("made", GENERATED, 6)):
+        folders.append(settings.work / name)
+        options = dataclasses.replace(CAMERAS, seed=seed)
+        render_dataset(find_meshes([place]), folders[-1], options, workers=os.cpu_count() or 1)
+    options = recipe_options(
+        "quick",
+        "dibr",
+        folders,
+        settings.work / "training",
+        config=CONFIG,
+        crop=True,
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        augment=AugmentOptions(flip=True, color=0.3),
+        validate_every=0,  # the last predictor counts: nothing is chosen by what is measured later
+        seed=settings.seed,
+        device=settings.device,
+    )
+    last = time.monotonic()
+
+    def show(progress: TrainProgress) -> None:
+        nonlocal last
+        if time.monotonic() - last > LINE_EVERY:
+            last = time.monotonic()
+            say(f"{progress.done:.1%}, loss {progress.loss:.3f}")
+
+    result = train(options, resume=(options.out / "last.pt").is_file(), progress=show)
+    say(f"trained in {result.seconds / 60:.0f} minutes, {result.step_seconds:.2f} s a step")
+    if settings.pack:
+        pack(settings, folders[0], result.predictor)
+
+
+def pack(settings: Settings, folder: Path, file: Path) -> None:
+    """Measure the predictor on the real objects of split val, and write it with its card."""
+    training = PackedViews.load(open_dataset(folder, "train"))
+    validation = open_dataset(folder, "val")
+    light, options = mean_irradiance(training.lights), EvaluateOptions()
+    predictor = load_predictor(file, device=settings.device)
+    means = evaluate(predictor, validation, options, mean_light=light).mean()
+    floor = evaluate(MeanShape.build(training), validation, options).mean()
+    say(f"{means}\nmean shape: {floor}")
+    results = {
+        "data": {"home, train": len(training), "generated": GENERATED, "home, val": len(validation)},
+        "settings": {k: v for k, v in dataclasses.asdict(settings).items() if not isinstance(v, Path)},
+        "protocol": dataclasses.asdict(options),
+        "mean": means,
+        "mean_shape": floor,
+        "creators": creators(settings.meshes / "manifest.json"),
+    }
+    write_file(settings.out, (json.dumps(results, indent=1, ensure_ascii=False) + "\n").encode())
+    card = {
+        "data": f"{len(training)} objects of Sweet Home 3D's catalogue and {GENERATED}, "
+        "rendered by unrender with random cameras and spherical-harmonic light",
+        "creators": "; ".join(f"{name} ({licenses})" for name, licenses in results["creators"].items()),
+        "training": f"{settings.steps} steps of {settings.batch_size} objects, 2 views, pictures alone",
+        "3D IoU on val": f"{means['iou']:.3f} (mean shape {floor['iou']:.3f})",
+        "documentation": "docs/prediction.md",
+    }
+    save_predictor(predictor, WEIGHTS, card=card, half=True)
+    say(f"wrote {WEIGHTS}, {WEIGHTS.stat().st_size / 1e6:.1f} MB")
+
+
+def creators(manifest: Path) -> dict[str, str]:
+    """Who made the training objects: name, and under which licences, as far as the manifest knows."""
+    found: dict[str, set[str]] = collections.defaultdict(set)
+    for item in json.loads(manifest.read_text(encoding="utf-8"))["train"]:
+        found[item.get("creator") or "creator not named"].add(item.get("license") or "licence not named")
+    return {name: ", ".join(sorted(found[name])) for name in sorted(found, key=str.casefold)}
+
+
+def say(text: str) -> None:
+    """A line on standard error."""
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')}  {text}\n")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Settings))
