@@ -206,7 +206,7 @@ def test_broken_objects_are_named_and_the_mode_is_restored(egg, ellipsoid):
     assert (report.name, report.method) == ("mine", "toy")
     assert counts == [(1, 2), (2, 2)]
     assert predictor.training
-    with pytest.raises(InputError, match=r"no object of the data set can be read: a\.npz is broken"):
+    with pytest.raises(InputError, match=r"no object of the data set can be measured: a\.npz is broken"):
         evaluate(predictor, Objects(InputError("a.npz is broken")), SMALL)
 
 

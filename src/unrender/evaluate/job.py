@@ -39,7 +39,7 @@ def evaluate(
 
     What is measured, and how, is in :func:`unrender.evaluate.protocol.definitions`. Metrics for which a data
     set or a method lacks something (voxels, surface points, cameras, lights, colours) are left out. Objects
-    that cannot be read are left out and named in the report.
+    that cannot be read, or cut out for a predictor that wants crops, are left out and named in the report.
 
     Args:
         predictor: put into evaluation mode meanwhile; runs where its parameters are.
@@ -51,7 +51,7 @@ def evaluate(
         progress: called with the number of objects done and in all.
 
     Raises:
-        InputError: no object can be read, or the predictor does not fit the data.
+        InputError: no object can be measured.
         ImportError: a package of the extras ``eval`` or, for solids, ``mesh`` is missing.
     """
     start = time.monotonic()
@@ -63,17 +63,15 @@ def evaluate(
     try:
         for i in range(len(dataset)):
             try:
-                item = dataset[i]
+                found.append(evaluate_object(predictor, dataset[i], options, mean_light=mean_light))
             except InputError as error:
                 skipped.append(str(error))
-            else:
-                found.append(evaluate_object(predictor, item, options, mean_light=mean_light))
             if progress is not None:
                 progress(i + 1, len(dataset))
     finally:
         predictor.train(was_training)
     if not found:
-        raise InputError(f"no object of the data set can be read: {'; '.join(skipped) or 'it is empty'}")
+        raise InputError(f"no object of the data set can be measured: {'; '.join(skipped) or 'it is empty'}")
     notes = {"input": "crops round the object" if _wants_crops(predictor) else "pictures as they are"}
     seconds = time.monotonic() - start
     return Report(name or predictor.method, predictor.method, options, found, skipped, seconds, notes)
@@ -92,7 +90,7 @@ def evaluate_object(
         mean_light: see :func:`evaluate`.
 
     Raises:
-        InputError: the predictor does not fit the data.
+        InputError: the predictor does not fit the object, or cannot be given a crop of it.
     """
     seed = object_seed(item.category, item.name, options)
     view = seed % len(item)

@@ -114,7 +114,7 @@ def test_colors_stay_below_alpha_and_agree_between_views():
 
 def test_crops_fill_the_picture_and_keep_the_geometry():
     mesh = to_unit_cube(lopsided())
-    packed = pack(capture(mesh, "a", "box", OPTIONS)).cropped(24)
+    packed = pack(capture(mesh, "a", "box", OPTIONS), crop=24)
     batch = packed.batch(torch.tensor([0]), torch.tensor([[0, 1, 2]]))
     for k in range(3):
         alpha = batch.pictures[0, k, ..., 3]
@@ -122,3 +122,16 @@ def test_crops_fill_the_picture_and_keep_the_geometry():
         assert abs(max(int(rows), int(columns)) - 20) <= 1
         drawn, shown = mask_of(mesh, batch.cameras[0, k]) > 0, alpha > 0.5
         assert (drawn & shown).sum() > 0.85 * (drawn | shown).sum()
+
+
+def test_objects_that_cannot_be_cut_out_are_named():
+    item = capture(lopsided(), "a", "box", OPTIONS)
+    pictures = item.pictures.clone()
+    pictures[1] = 0
+    empty = dataclasses.replace(item, name="thin", pictures=pictures)
+    packed = PackedViews.load(Shelf([item, empty]), crop=24)
+    assert packed.names == ["a"]
+    assert packed.pictures.shape[-2] == 24
+    assert len(packed.skipped) == 1
+    assert "thin: a picture must show an object" in packed.skipped[0]
+    assert len(PackedViews.load(Shelf([item, empty]))) == 2

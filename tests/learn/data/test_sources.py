@@ -126,6 +126,13 @@ def test_generated_objects():
     assert mesh.vertices.shape != other.vertices.shape or not (mesh.vertices == other.vertices).all()
 
 
+def test_every_eleventh_generated_object_is_for_validation():
+    held_out = find_meshes(["procedural:220"], "val")
+    assert len(held_out) == 20
+    assert len({source.category for source in held_out}) == 20
+    assert len(find_meshes(["procedural:220"], "train")) == 200
+
+
 @pytest.mark.parametrize("number", ["", "0", "x", "1:2:3", "-1"])
 def test_wrong_numbers_of_generated_objects(number):
     with pytest.raises(InputError, match="procedural:N or procedural:N:SEED"):

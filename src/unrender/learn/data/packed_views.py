@@ -44,25 +44,29 @@ class PackedViews:
     skipped: list[str] = dataclasses.field(default_factory=list)
 
     @staticmethod
-    def load(dataset: ObjectDataset, *, progress: Callable[[int, int], None] | None = None) -> PackedViews:
-        """Read a data set; objects that cannot be read are left out and named in ``skipped``.
+    def load(
+        dataset: ObjectDataset,
+        *,
+        crop: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> PackedViews:
+        """Read a data set; objects that cannot be read or cut out are left out and named in ``skipped``.
 
         Args:
             dataset: objects with cameras, all with the same number and size of pictures.
+            crop: cut every picture round its object, to squares of so many pixels (:meth:`cropped`).
             progress: called with the number of objects done and in all.
 
         Raises:
-            InputError: no object can be read, or one has no cameras or pictures of another number or size.
+            InputError: no object can be read, or pictures differ in number or size.
         """
         found: list[PackedViews] = []
         skipped: list[str] = []
         for i in range(len(dataset)):
             try:
-                item = dataset[i]
+                found.append(pack(dataset[i], crop=crop))
             except InputError as error:
                 skipped.append(str(error))
-            else:
-                found.append(pack(item))
             if progress is not None:
                 progress(i + 1, len(dataset))
         if not found:
@@ -131,24 +135,31 @@ class PackedViews:
         from ..crop import crop_to_object
 
         pictures, intrinsics = [], []
-        for one, matrix in zip(self.pictures, self.intrinsics, strict=True):
-            crops, transforms = crop_to_object(one.float() / 255, size=size)
+        for name, one, matrix in zip(self.names, self.pictures, self.intrinsics, strict=True):
+            try:
+                crops, transforms = crop_to_object(one.float() / 255, size=size)
+            except InputError as error:
+                raise InputError(f"{name}: {error}") from error
             pictures.append((crops * 255).round().to(torch.uint8))
             intrinsics.append(transforms @ matrix)
         return dataclasses.replace(self, pictures=torch.stack(pictures), intrinsics=torch.stack(intrinsics))
 
 
-def pack(item: ObjectViews) -> PackedViews:
+def pack(item: ObjectViews, *, crop: int | None = None) -> PackedViews:
     """One object as a set.
 
+    Args:
+        item: the object.
+        crop: cut every picture round it, to squares of so many pixels.
+
     Raises:
-        InputError: it has no cameras.
+        InputError: it has no cameras, or cannot be cut out of a picture.
     """
     if item.cameras is None:
         raise InputError(f"{item.name} has no cameras, which training needs")
     pictures = item.pictures.float()
     pictures[..., :3] *= pictures[..., 3:] / 255
-    return PackedViews(
+    packed = PackedViews(
         [item.name],
         [item.category],
         pictures.round().to(torch.uint8)[None],
@@ -157,3 +168,4 @@ def pack(item: ObjectViews) -> PackedViews:
         None if item.voxels is None else item.voxels[None],
         [item.lights],
     )
+    return packed if crop is None else packed.cropped(crop)

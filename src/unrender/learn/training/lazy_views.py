@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
-from ..data.object_views import ObjectViews
-from ..data.packed_views import PackedViews
+from ..data.packed_views import PackedViews, pack
 from ..predictor import Batch
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class LazyViews:
         self.skipped: list[str] = []
         self._warned: set[int] = set()
         _, first = self._readable(0)
-        self.views = len(first)
+        self.views = first.views
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -50,14 +49,12 @@ class LazyViews:
         """Some pictures of some objects; see :meth:`PackedViews.batch`.
 
         Raises:
-            InputError: an object has no cameras, or pictures of another number or size than others.
+            InputError: objects have pictures of different number or size, or none can be read.
         """
         places, items = zip(*[self._readable(place) for place in objects.tolist()], strict=True)
-        packed = PackedViews.load(_Items(list(items)))
+        packed = PackedViews.join(list(items))
         if packed.views != self.views:
             raise InputError(f"all objects must have {self.views} pictures, got {packed.views}")
-        if self.crop is not None:
-            packed = packed.cropped(self.crop)
         batch = packed.batch(torch.arange(len(items)), views)
         return dataclasses.replace(batch, index=torch.tensor(places))
 
@@ -73,31 +70,16 @@ class LazyViews:
             if reason not in self.skipped:
                 self.skipped.append(reason)
 
-    def _readable(self, place: int) -> tuple[int, ObjectViews]:
-        """The first object from ``place`` on that can be read, and its place."""
+    def _readable(self, place: int) -> tuple[int, PackedViews]:
+        """The first object from ``place`` on that can be read and cut out, and its place."""
         reason = "it is empty"
         for step in range(len(self.dataset)):
             here = (place + step) % len(self.dataset)
             try:
-                return here, self.dataset[here]
+                return here, pack(self.dataset[here], crop=self.crop)
             except InputError as error:
                 reason = str(error)
                 if here not in self._warned:
                     self._warned.add(here)
                     warnings.warn(f"left out: {reason}", UserWarning, stacklevel=2)
         raise InputError(f"no object of the data set can be read: {reason}")
-
-
-class _Items:
-    """Objects that have been read, as a data set."""
-
-    def __init__(self, items: list[ObjectViews]) -> None:
-        self.items = items
-        self.names = [item.name for item in items]
-        self.categories = [item.category for item in items]
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitem__(self, index: int) -> ObjectViews:
-        return self.items[index]

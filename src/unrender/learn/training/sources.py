@@ -60,8 +60,7 @@ def training_views(
     crop = options.config.size if options.crop else None
     if options.lazy:
         return LazyViews(objects, crop=crop)
-    packed = PackedViews.load(objects, progress=progress)
-    return packed if crop is None else packed.cropped(crop)
+    return PackedViews.load(objects, crop=crop, progress=progress)
 
 
 def validation_views(options: TrainOptions) -> PackedViews | None:
@@ -83,8 +82,8 @@ def validation_views(options: TrainOptions) -> PackedViews | None:
         )
     order = torch.randperm(len(objects), generator=generator_of("validation", len(objects)))
     chosen = sorted(order[: options.validation_objects].tolist())
-    packed = PackedViews.load(ChosenObjects([objects.items[place] for place in chosen]))
-    return packed.cropped(options.config.size) if options.crop else packed
+    crop = options.config.size if options.crop else None
+    return PackedViews.load(ChosenObjects([objects.items[place] for place in chosen]), crop=crop)
 
 
 def _opened(options: TrainOptions, paths: Sequence[Path], split: str) -> ChosenObjects:
