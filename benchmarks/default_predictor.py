@@ -29,9 +29,10 @@ from unrender.learn.data.rendering import render_dataset
 from unrender.learn.data.sources import find_meshes
 from unrender.learn.methods.retrieval import MeanShape
 from unrender.learn.registry import load_predictor, save_predictor
-from unrender.learn.training import TrainProgress, recipe_options, train
+from unrender.learn.training import recipe_options, train
 from unrender.learn.training.recipes import quick_config
 from unrender.predict.job import WEIGHTS
+from unrender.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[1]
 HOME = ROOT.parent / "shared" / "data" / "home"
@@ -86,7 +87,7 @@ def main(settings: Settings) -> None:
     )
     last = time.monotonic()
 
-    def show(progress: TrainProgress) -> None:
+    def show(progress: Progress) -> None:
         nonlocal last
         if time.monotonic() - last > LINE_EVERY:
             last = time.monotonic()

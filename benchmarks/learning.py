@@ -33,8 +33,9 @@ from unrender.learn.data.sources import find_meshes
 from unrender.learn.methods.retrieval import MeanShape, Retrieval
 from unrender.learn.predictor import Predictor
 from unrender.learn.registry import load_predictor
-from unrender.learn.training import TrainProgress, recipe_options, train
+from unrender.learn.training import recipe_options, train
 from unrender.learn.training.recipes import quick_config
+from unrender.progress import Progress
 
 HOME = Path(__file__).resolve().parents[2] / "shared" / "data" / "home"
 # rows of the table: the method, and what differs from its configuration's defaults
@@ -110,11 +111,11 @@ def train_row(settings: Settings, row: str, seed: int, data: Path) -> float:
     return result.seconds / 60
 
 
-def lines(name: str) -> Callable[[TrainProgress], None]:
+def lines(name: str) -> Callable[[Progress], None]:
     """Progress as a line now and then."""
     last = time.monotonic()
 
-    def show(progress: TrainProgress) -> None:
+    def show(progress: Progress) -> None:
         nonlocal last
         if time.monotonic() - last > LINE_EVERY:
             last = time.monotonic()

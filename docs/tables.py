@@ -206,11 +206,11 @@ def card_table(report: dict[str, Any]) -> str:
 
 def photos_table(report: list[dict[str, Any]]) -> str:
     """What ``unrender predict`` reached on the photos, with and without refinement."""
-    rows = [["photo", "mask IoU", "after refinement", "seconds", "what to see"]]
+    rows = [["photo", "its mask", "mask IoU", "after refinement", "seconds"]]
     for photo in report:
         seconds = f"{photo['seconds']:.0f}"
         ious = [f"{photo[key]:.2f}" for key in ("mask_iou", "mask_iou_refined")]
-        rows.append([photo["name"], *ious, seconds, photo["remark"]])
+        rows.append([photo["name"], photo["mask"], *ious, seconds])
     return f"{markdown(rows)}\n"
 
 

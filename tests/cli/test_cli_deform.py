@@ -7,8 +7,8 @@ import typing
 import pytest
 import torch
 
-from unrender.cli import fit as cli_fit
 from unrender.cli import main
+from unrender.cli import progress as cli_progress
 from unrender.cli.deform import Deform, read_camera
 from unrender.errors import InputError
 from unrender.fit import DeformOptions
@@ -67,7 +67,7 @@ def folder(ball, views, tmp_path_factory):
 @pytest.fixture
 def run(folder, tmp_path, device, capsys, monkeypatch):
     """Deform the ball with the quickest settings; gives exit code, stdout and stderr (without progress)."""
-    monkeypatch.setattr(cli_fit, "LINE_EVERY", math.inf)
+    monkeypatch.setattr(cli_progress, "LINE_EVERY", math.inf)
 
     def run(views: str, *options: str, mesh: str = "ball.glb", out: str = "out.glb") -> tuple[int, str, str]:
         options = tuple(f"{folder / o}" if (folder / o).is_file() else o for o in options)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from unrender.cli.evaluate import Evaluate, counting, short_names
+from unrender.cli.evaluate import Evaluate, short_names
+from unrender.cli.progress import counting
 from unrender.errors import InputError
 from unrender.evaluate import EvaluateOptions
 from unrender.geometry import cube, icosphere

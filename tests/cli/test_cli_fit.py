@@ -7,9 +7,10 @@ import typing
 import pytest
 import torch
 
-from unrender.cli import fit as cli_fit
 from unrender.cli import main
-from unrender.cli.fit import Fit, progress_display
+from unrender.cli import progress as cli_progress
+from unrender.cli.fit import Fit
+from unrender.cli.progress import progress_display
 from unrender.fit import FitOptions, Progress, report
 from unrender.geometry import Mesh, cube, subdivide
 from unrender.io import Views, load_mesh, save_views
@@ -49,7 +50,7 @@ def short_turntable(monkeypatch):
 @pytest.fixture
 def run(folder, tmp_path, device, capsys, monkeypatch):
     """Fit with the quickest settings; gives exit code, stdout and stderr (without progress)."""
-    monkeypatch.setattr(cli_fit, "LINE_EVERY", math.inf)
+    monkeypatch.setattr(cli_progress, "LINE_EVERY", math.inf)
 
     def run(*options: str, views=folder, out: str = "object.glb") -> tuple[int, str, str]:
         arguments = ["fit", f"{views}", "-o", f"{tmp_path / out}", "--device", device.type, *QUICK, *options]
@@ -140,7 +141,7 @@ def test_ctrl_c_and_resume(run, tmp_path, monkeypatch):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(cli_fit._Lines, "__call__", stop_in_the_second_stage)
+        patched.setattr(cli_progress.StepLines, "__call__", stop_in_the_second_stage)
         code, out, err = run()
     checkpoint = tmp_path / "object.fit.pt"
     assert (code, out) == (130, "")
@@ -153,7 +154,7 @@ def test_ctrl_c_and_resume(run, tmp_path, monkeypatch):
     first_stage = shown[0].stage
     shown.clear()
     with monkeypatch.context() as patched:
-        patched.setattr(cli_fit._Lines, "__call__", lambda self, progress: shown.append(progress))
+        patched.setattr(cli_progress.StepLines, "__call__", lambda self, progress: shown.append(progress))
         code, _, err = run("--resume")
     assert (code, err) == (0, "")
     assert first_stage not in {progress.stage for progress in shown}
@@ -164,7 +165,7 @@ def test_ctrl_c_and_resume(run, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     checkpoint.write_bytes(kept)
-    monkeypatch.setattr(cli_fit._Lines, "__call__", stop)
+    monkeypatch.setattr(cli_progress.StepLines, "__call__", stop)
     code, _, err = run()
     assert code == 130
     first, second = err.splitlines()
@@ -174,7 +175,7 @@ def test_ctrl_c_and_resume(run, tmp_path, monkeypatch):
 
 def test_progress_without_a_terminal(capsys, monkeypatch):
     clock = iter([100.0, 103.0, 109.0, 111.0, 112.0, 122.5])
-    monkeypatch.setattr(cli_fit.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(cli_progress.time, "monotonic", lambda: next(clock))
     with progress_display("hull") as show:
         for done in (0.1, 0.2, 0.21, 0.3, 0.6):
             show(Progress("shape 1/3", 0.01234, done))

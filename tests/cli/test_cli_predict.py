@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from unrender.cli import fit as cli_fit
 from unrender.cli import main
+from unrender.cli import progress as cli_progress
 from unrender.cli.predict import picture_files
 from unrender.errors import InputError
 from unrender.geometry import cube
@@ -51,7 +51,7 @@ def run(weights, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(report, "FRAMES", 2)
     monkeypatch.setattr(report, "VIEW", 32)
     monkeypatch.setattr(report, "CELL", 32)
-    monkeypatch.setattr(cli_fit, "LINE_EVERY", math.inf)
+    monkeypatch.setattr(cli_progress, "LINE_EVERY", math.inf)
 
     def run(*arguments):
         usual = [

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from unrender import cli
-from unrender.cli import fit as cli_fit
 from unrender.cli import main
+from unrender.cli import progress as cli_progress
 from unrender.cli.train import Train, changed_config, describe_training
 from unrender.geometry import Mesh, icosphere
 from unrender.learn.data import CaptureOptions, capture
@@ -39,7 +39,7 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def run(folder, tmp_path, capsys, monkeypatch):
     """Train with the smallest settings; gives exit code, stdout and stderr (without progress)."""
-    monkeypatch.setattr(cli_fit, "LINE_EVERY", math.inf)
+    monkeypatch.setattr(cli_progress, "LINE_EVERY", math.inf)
     monkeypatch.setitem(cli.COMMANDS, "train", Train)
 
     def run(*options: str, data=folder) -> tuple[int, str, str]:

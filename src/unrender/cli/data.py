@@ -5,21 +5,18 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from ..errors import InputError
+from .progress import counting
 
 if TYPE_CHECKING:
-    from ..learn.data.rendering import RenderingProgress, RenderingReport
+    from ..learn.data.rendering import RenderingReport
 
 SIZES = (64, 256)  # smallest and largest pictures [pixels]
-LINE_EVERY = 10.0  # seconds, where there is no terminal
 NAMES_SHOWN = 20
 
 
@@ -79,7 +76,8 @@ class DataRender:
         options = CaptureOptions(
             size=self.size, views=self.views, cameras=self.cameras, light=self.light, seed=self.seed
         )
-        with progress_display() as show:
+        with counting() as count:
+            show = count("objects")
             report = render_dataset(
                 sources,
                 self.out,
@@ -87,7 +85,7 @@ class DataRender:
                 format=self.format,
                 workers=(os.cpu_count() or 1) if self.workers is None else self.workers,
                 machine=machine,
-                progress=show,
+                progress=lambda progress: show(progress.objects, progress.total),
             )
         for line in describe_report(report):
             sys.stderr.write(f"unrender: {line}\n")
@@ -137,43 +135,3 @@ def describe_report(report: RenderingReport) -> list[str]:
         if len(report.skipped) > NAMES_SHOWN:
             lines.append(f"  and {len(report.skipped) - NAMES_SHOWN} more")
     return lines
-
-
-@contextmanager
-def progress_display() -> Iterator[Callable[[RenderingProgress], None]]:
-    """Shows a job's progress on stderr: a bar on a terminal, elsewhere a line every ten seconds."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _Lines()
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("objects"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[skipped]} skipped,"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("objects", total=None, skipped=0)
-
-        def show(progress: RenderingProgress) -> None:
-            bar.update(task, completed=progress.objects, total=progress.total, skipped=progress.skipped)
-
-        yield show
-
-
-class _Lines:
-    """Progress as lines of text."""
-
-    def __init__(self) -> None:
-        self.last = time.monotonic()
-
-    def __call__(self, progress: RenderingProgress) -> None:
-        if time.monotonic() - self.last >= LINE_EVERY:
-            self.last = time.monotonic()
-            sys.stderr.write(f"{progress.objects} of {progress.total} objects, {progress.skipped} skipped\n")

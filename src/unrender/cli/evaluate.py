@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +12,7 @@ import tyro
 
 from ..errors import InputError
 from .device import pick_device
+from .progress import Count, counting
 
 if TYPE_CHECKING:
     import torch
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 
 MEAN_SHAPE = "mean-shape"
 LIGHT_OBJECTS = 200  # training objects whose lights make the mean light
-LINE_EVERY = 10.0  # seconds, where there is no terminal
-
-Count = Callable[[int, int], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,46 +160,6 @@ def describe_reports(reports: Sequence[Report], options: EvaluateOptions) -> lis
             (report.name if i == 0 else "", ", ".join(found[i : i + 4])) for i in range(0, len(found), 4)
         ]
     return rows
-
-
-@contextmanager
-def counting() -> Iterator[Callable[[str], Count]]:
-    """Gives a progress display for each named stretch of work: bars on a terminal, elsewhere lines."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _Lines
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description:16}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-
-        def begin(name: str) -> Count:
-            task = bar.add_task(name, total=None)
-            return lambda done, total: bar.update(task, completed=done, total=total)
-
-        yield begin
-
-
-class _Lines:
-    """Progress as a line of text every ten seconds."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.last = time.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        if time.monotonic() - self.last >= LINE_EVERY:
-            self.last = time.monotonic()
-            sys.stderr.write(f"{self.name}: {done} of {total} objects\n")
 
 
 def _knows_light(dataset: ObjectDataset) -> bool:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import dataclasses
 import shlex
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,9 +12,9 @@ import tyro
 
 from ..errors import InputError
 from .device import pick_device
+from .progress import clock, progress_display
 
 if TYPE_CHECKING:
-    from ..fit import Progress
     from ..io import Views
 
 HELD_OUT_EVERY = 8
@@ -132,7 +129,7 @@ def describe_metrics(metrics: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [
         ("views", f"{views['train']} fitted, {views['held_out']} held out"),
         ("mesh", f"{metrics['mesh']['vertices']} vertices, {metrics['mesh']['faces']} faces"),
-        ("fitted in", _clock(metrics["seconds"])),
+        ("fitted in", clock(metrics["seconds"])),
     ]
     of = "views held out" if held_out else "views that were fitted; none was held out"
     measured = held_out or metrics["train"]
@@ -144,68 +141,6 @@ def describe_metrics(metrics: dict[str, Any]) -> list[tuple[str, str]]:
             )
             rows.append((name, f"{mean} on average, {worst} at worst ({where}), on {of}"))
     return rows
-
-
-@contextmanager
-def progress_display(first: str) -> Iterator[Callable[[Progress], None]]:
-    """Shows a fit's progress on stderr: a bar on a terminal, elsewhere a line every ten seconds."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _Lines()
-        return
-    from rich.progress import (
-        BarColumn,
-        TaskProgressColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-    from rich.progress import Progress as Bar
-
-    columns = (
-        TextColumn("{task.description:11}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("loss {task.fields[loss]}"),
-        TimeElapsedColumn(),
-        TextColumn("elapsed,"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-    )
-    with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(first, total=1.0, loss="-")
-
-        def show(progress: Progress) -> None:
-            bar.update(task, completed=progress.done, description=progress.stage, loss=f"{progress.loss:.4f}")
-
-        yield show
-
-
-class _Lines:
-    """Progress as lines of text."""
-
-    def __init__(self) -> None:
-        self.start = self.last = time.monotonic()
-        self.begun: float | None = None  # share that was done at the first step, by a fit that is resumed
-
-    def __call__(self, progress: Progress) -> None:
-        now = time.monotonic()
-        self.begun = progress.done if self.begun is None else self.begun
-        if now - self.last < LINE_EVERY or progress.done == self.begun:
-            return
-        self.last = now
-        left = (now - self.start) * (1 - progress.done) / (progress.done - self.begun)
-        sys.stderr.write(
-            f"{progress.stage}: {progress.done:.0%}, loss {progress.loss:.4f}, "
-            f"{_clock(now - self.start)} elapsed, {_clock(left)} left\n"
-        )
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02}"
 
 
 def _note(text: str) -> None:

@@ -12,7 +12,7 @@ import tyro
 
 from ..errors import InputError
 from .device import pick_device
-from .fit import progress_display
+from .progress import progress_display
 
 if TYPE_CHECKING:
     from torch import Tensor

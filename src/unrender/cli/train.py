@@ -12,7 +12,7 @@ import tyro
 
 from ..errors import InputError
 from .device import pick_device
-from .fit import progress_display
+from .progress import clock, progress_display
 
 if TYPE_CHECKING:
     from ..learn.data.augment import AugmentOptions
@@ -107,8 +107,7 @@ class Train:
         """
         device = str(pick_device(self.device))
 
-        from ..fit import Progress
-        from ..learn.training import TrainProgress, train
+        from ..learn.training import train
 
         options = self.options(device)
         is_first = int(os.environ.get("RANK", "0")) == 0
@@ -120,11 +119,7 @@ class Train:
             return
         try:
             with progress_display("reading") as show:
-
-                def report(progress: TrainProgress) -> None:
-                    show(Progress(progress.stage, progress.loss, progress.done))
-
-                result = train(options, resume=self.resume, progress=report)
+                result = train(options, resume=self.resume, progress=show)
         except KeyboardInterrupt:
             if checkpoint.is_file():
                 _note(f"stopped; the same command with --resume goes on from {checkpoint}")
@@ -204,8 +199,7 @@ def describe_training(result: TrainResult, options: TrainOptions) -> list[tuple[
         solids, masks = result.scores.voxel_iou, result.scores.mask_iou
         iou = f"mask IoU {masks:.3f}" if solids is None else f"3D IoU {solids:.3f}, mask IoU {masks:.3f}"
         rows.append(("validation", f"{iou}, after step {result.step} of {options.steps}"))
-    minutes, seconds = divmod(round(result.seconds), 60)
-    rows.append(("trained in", f"{minutes}:{seconds:02}"))
+    rows.append(("trained in", clock(result.seconds)))
     if result.shares:
         parts = ", ".join(f"{name} {share:.0%}" for name, share in result.shares.items())
         rows.append(("a step", f"{result.step_seconds:.3g} s: {parts}"))

@@ -3,10 +3,11 @@
 The package itself can be called: ``unrender.fit(views)`` is :func:`unrender.fit.fit`.
 """
 
+from ..progress import Progress
 from ..verbs import make_callable
 from .deform import DeformOptions, DeformResult, deform
 from .hull import visual_hull
-from .job import FitResult, Progress, fit
+from .job import FitResult, fit
 from .metrics import view_metrics
 from .options import FitOptions
 

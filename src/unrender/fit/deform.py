@@ -14,13 +14,13 @@ from torch import Tensor
 from ..errors import InputError
 from ..geometry import EdgeTopology, Mesh, adjacent_normal_cosines, arap_energy, laplacian_loss
 from ..io import Views
+from ..progress import Progress
 from ..render import render
 from ..render.turntable import bounding_ball
 from .appearance import colour_loss
 from .deform_colors import has_colors, refined_colors, with_texels_of_pixels
 from .deform_inputs import check_inputs
 from .frame import pixel_footprint, to_unit_ball
-from .job import Progress
 from .options import RendererName, make_renderer
 from .smooth import SmoothAdam
 from .steps import CALIBRATE_EVERY, edge_for, enlarged_views, scaled_views

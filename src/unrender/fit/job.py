@@ -14,6 +14,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..geometry import Mesh, icosphere, winding_number
 from ..io import Views
+from ..progress import Progress
 from ..render import SphericalHarmonicsLight
 from .checks import check_pictures, named
 from .frame import to_unit_ball
@@ -23,21 +24,6 @@ from .state import FitState
 from .steps import enlarged_views, light_of, prepare_stage, run_stage, scaled_views
 
 CHECKPOINT_EVERY = 15.0  # seconds
-
-
-@dataclasses.dataclass(frozen=True)
-class Progress:
-    """What a fit reports after each step.
-
-    Attributes:
-        stage: name of the stage.
-        loss: of this step.
-        done: share of the whole work, in [0, 1].
-    """
-
-    stage: str
-    loss: float
-    done: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,10 +80,8 @@ def fit(
         "size": [views.width, views.height],
     }
     if resume:
-        if checkpoint is None or not checkpoint.is_file():
-            raise InputError(
-                f"no checkpoint to resume from at {checkpoint}; leave --resume out to start anew"
-            )
+        if checkpoint is None:
+            raise InputError("resuming needs the file of a checkpoint, got none")
         state = FitState.load(checkpoint, fingerprint)
     else:
         state = _initial_state(unit, options)

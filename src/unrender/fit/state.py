@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import pickle
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from ..errors import InputError
 from ..geometry import Mesh
+from ..io.checkpoints import load_checkpoint, save_checkpoint
 from ..render import SphericalHarmonicsLight
-
-_FORMAT = 1
 
 
 @dataclasses.dataclass
@@ -62,30 +57,13 @@ class FitState:
         """Write a checkpoint so that an interrupted write leaves the last one whole."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         values = {n: v.detach() if isinstance(v, Tensor) else v for n, v in values.items()}
-        temporary = path.with_name(path.name + ".part")
-        torch.save({"format": _FORMAT, "fingerprint": fingerprint, "state": values}, temporary)
-        os.replace(temporary, path)
+        save_checkpoint(path, values, fingerprint)
 
     @staticmethod
     def load(path: Path, fingerprint: dict[str, Any]) -> FitState:
         """Read a checkpoint.
 
         Raises:
-            InputError: the file is not a checkpoint of a fit with these views and options.
+            InputError: the file is missing, or no checkpoint of a fit with these views and options.
         """
-        try:
-            saved = torch.load(path, weights_only=True)
-        except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
-            raise InputError(f"{path} is not a readable checkpoint: {error}") from error
-        if saved.get("format") != _FORMAT:
-            raise InputError(
-                f"{path} has checkpoint format {saved.get('format')}, this version reads {_FORMAT}"
-            )
-        for name, value in fingerprint.items():
-            before = saved["fingerprint"].get(name)
-            if before != value:
-                raise InputError(
-                    f"{path} belongs to another fit: {name} was {before}, now {value}; "
-                    "leave --resume out to start anew"
-                )
-        return FitState(**saved["state"])
+        return FitState(**load_checkpoint(path, fingerprint, work="fit"))

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..fit import Progress
 from ..geometry import Mesh
+from ..progress import Progress
 from ..render import Camera, render
 from ..render.turntable import bounding_ball
 from .compare import gains

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..fit import Progress
 from ..geometry.mesh import TAILS
 from ..io.masks import with_mask
 from ..learn.crop import crop_to_object
@@ -20,6 +19,7 @@ from ..learn.data.light_record import FIELDS, LightRecord
 from ..learn.prediction import Prediction
 from ..learn.predictor import Predictor
 from ..learn.registry import load_predictor
+from ..progress import Progress
 from ..render import Camera
 from .cameras import likely_cameras
 from .refine import HYPOTHESES, SIZE, refine

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn.functional import interpolate, normalize
 
 from ..errors import InputError
-from ..fit import Progress
 from ..fit.appearance import colour_loss, texture_roughness
 from ..fit.frame import pixel_footprint
 from ..fit.options import RendererName, make_renderer
@@ -20,6 +19,7 @@ from ..fit.targets import SoftTargets
 from ..geometry import EdgeTopology, Mesh, laplacian_loss, loop_subdivide, normal_consistency_loss
 from ..learn.data.light_record import FIELDS, LightRecord
 from ..learn.prediction import Prediction
+from ..progress import Progress
 from ..render import Camera, render
 from ..render.quaternion import rotation_from_quaternion
 

@@ -3,6 +3,6 @@
 from .job import train
 from .options import TrainOptions
 from .recipes import recipe_options
-from .result import DivergenceError, TrainProgress, TrainResult
+from .result import DivergenceError, TrainResult
 
-__all__ = ["DivergenceError", "TrainOptions", "TrainProgress", "TrainResult", "recipe_options", "train"]
+__all__ = ["DivergenceError", "TrainOptions", "TrainResult", "recipe_options", "train"]

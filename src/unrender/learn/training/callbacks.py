@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from ...progress import Progress
 from ..data.packed_views import PackedViews
 from ..registry import save_predictor
 from .board import Board
@@ -19,7 +20,6 @@ from .checkpoint import Checkpoint
 from .module import TrainingModule
 from .options import TrainOptions
 from .pictures import progress_sheet
-from .result import TrainProgress
 from .validation import scores_of, validation_sums
 
 RECORDS = 2000  # rows of losses that a training keeps, about
@@ -36,7 +36,7 @@ class Recorder(Callback):
     """
 
     def __init__(
-        self, options: TrainOptions, board: Board, progress: Callable[[TrainProgress], None] | None
+        self, options: TrainOptions, board: Board, progress: Callable[[Progress], None] | None
     ) -> None:
         self.options = options
         self.board = board
@@ -56,7 +56,7 @@ class Recorder(Callback):
             self.board.numbers("train", row, step)
         if self.progress is not None and trainer.is_global_zero:
             shown = f"IoU {state.scores[-1]['best_by']:.3f}" if state.scores else "training"
-            self.progress(TrainProgress(shown, sum(terms.values()), state.step / options.steps))
+            self.progress(Progress(shown, sum(terms.values()), state.step / options.steps))
 
 
 class Validator(Callback):

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
-import pickle
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from ...errors import InputError
-from ...io.files import write_file
+from ...io.checkpoints import load_checkpoint, save_checkpoint
 from .options import TrainOptions
 
 NAME = "last.pt"
-_FORMAT = 1
 _FREE = ("out", "lazy", "workers", "checkpoint_minutes", "device")  # do not change what is computed
 
 
@@ -46,9 +40,7 @@ class Checkpoint:
     def save(self, folder: Path, fingerprint: dict[str, str]) -> None:
         """Write the file of a training in one step, so that an interruption leaves the last one whole."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        stream = io.BytesIO()
-        torch.save({"format": _FORMAT, "fingerprint": fingerprint, "state": values}, stream)
-        write_file(folder / NAME, stream.getvalue())
+        save_checkpoint(folder / NAME, values, fingerprint)
 
     @staticmethod
     def load(folder: Path, fingerprint: dict[str, str]) -> Checkpoint:
@@ -57,25 +49,7 @@ class Checkpoint:
         Raises:
             InputError: there is none, or it belongs to a training with other options or data.
         """
-        path = folder / NAME
-        if not path.is_file():
-            raise InputError(f"no checkpoint to resume from at {path}; leave --resume out to start anew")
-        try:
-            saved = torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
-            raise InputError(f"{path} is not a readable checkpoint: {error}") from error
-        if saved.get("format") != _FORMAT:
-            raise InputError(
-                f"{path} has checkpoint format {saved.get('format')}, this version reads {_FORMAT}"
-            )
-        for name, value in fingerprint.items():
-            before = saved["fingerprint"].get(name)
-            if before != value:
-                raise InputError(
-                    f"{path} belongs to another training: {name} was {before}, now {value}; "
-                    "leave --resume out to start anew"
-                )
-        return Checkpoint(**saved["state"])
+        return Checkpoint(**load_checkpoint(folder / NAME, fingerprint, work="training", device="cpu"))
 
 
 def plain_options(options: TrainOptions) -> dict[str, Any]:

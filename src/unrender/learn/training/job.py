@@ -12,10 +12,11 @@ from typing import Any
 import torch
 
 from ...io.files import write_file
+from ...progress import Progress
 from ..registry import make_predictor
 from .checkpoint import Checkpoint, fingerprint_of, plain_options
 from .options import TrainOptions
-from .result import TrainProgress, TrainResult
+from .result import TrainResult
 from .sampler import mixed_seed
 from .sources import training_views, validation_views
 from .validation import Scores
@@ -25,7 +26,7 @@ def train(
     options: TrainOptions,
     *,
     resume: bool = False,
-    progress: Callable[[TrainProgress], None] | None = None,
+    progress: Callable[[Progress], None] | None = None,
 ) -> TrainResult:
     """Train a predictor with pictures alone.
 

@@ -1,4 +1,4 @@
-"""What a training tells while it runs and when it is done."""
+"""What a training tells when it is done."""
 
 from __future__ import annotations
 
@@ -7,21 +7,6 @@ from pathlib import Path
 
 from ...errors import InputError
 from .validation import Scores
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainProgress:
-    """What a training reports after each step.
-
-    Attributes:
-        stage: what it does; with the last validation's IoU, once there is one.
-        loss: of this step.
-        done: share of the steps, in [0, 1].
-    """
-
-    stage: str
-    loss: float
-    done: float
 
 
 @dataclasses.dataclass(frozen=True)
