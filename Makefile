@@ -26,6 +26,7 @@ demo-fit: $(VENV)/.installed  ## fit the view set kept in examples/: a GLB, a tu
 
 train: $(VENV)/.installed  ## make a training set and train on it for five minutes
 	$(VENV)/bin/unrender data render procedural:660 -o out/generated
+	rm -rf out/train
 	$(VENV)/bin/unrender train --data out/generated -o out/train --steps 700 $(ARGS)
 
 test: $(VENV)/.installed  ## the whole suite; for instance make test ARGS='--slow --device cuda'

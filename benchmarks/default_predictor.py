@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parents[1]
 HOME = ROOT.parent / "shared" / "data" / "home"
 GENERATED = "procedural:1500:1"
 CAMERAS = CaptureOptions(cameras="random", size=96, views=12)
-CONFIG = quick_config("dibr", camera=True)
+CONFIG = quick_config("dibr", camera=True, crop=True)
 LINE_EVERY = 30.0  # seconds
 
 
@@ -76,7 +76,6 @@ def main(settings: Settings) -> None:
         folders,
         settings.work / "training",
         config=CONFIG,
-        crop=True,
         steps=settings.steps,
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,

@@ -11,10 +11,10 @@ class Progress:
 
     Attributes:
         stage: what it does.
-        loss: of this step.
+        loss: of this step; None where there is none, as while data is read.
         done: share of all steps, in [0, 1].
     """
 
     stage: str
-    loss: float
+    loss: float | None
     done: float

@@ -37,12 +37,16 @@ def folder(tmp_path_factory) -> Path:
 
 
 def test_one_table_of_several_predictors(folder, tmp_path, capsys):
-    names = (f"{folder / 'one.safetensors'}", "mean-shape", f"{folder / 'two.safetensors'}")
+    one = f"{folder / 'one.safetensors'}"
+    names = (one, "mean-shape", f"retrieval:{one}")
     out, tables = tmp_path / "new" / "report.json", tmp_path / "report.md"
     Evaluate(names, folder / "data", out, tables, points=300, seed=3, device="cpu").run()
     read = json.loads(out.read_text())
-    assert [p["name"] for p in read["predictors"]] == ["one", "mean-shape", "two"]
-    first, floor, _ = read["predictors"]
+    assert [p["name"] for p in read["predictors"]] == ["one", "mean-shape", "retrieval:one"]
+    first, floor, nearest = read["predictors"]
+    # its only choices are the ball and the cube, which are also the truths
+    assert nearest["method"] == "retrieval"
+    assert {o["scores"]["iou"] for o in nearest["objects"]} & {1.0}
     assert first["method"] == "dibr"
     assert first["protocol"]["split"] == "val"
     assert first["protocol"]["data"] == f"{folder / 'data'}"

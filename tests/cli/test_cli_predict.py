@@ -39,7 +39,14 @@ def folder(picture, tmp_path_factory):
 def weights(tmp_path_factory):
     torch.manual_seed(0)
     config = DIBRConfig(
-        size=32, channels=(4, 8), hidden=16, features=16, subdivisions=2, texture_size=16, camera=True
+        size=32,
+        channels=(4, 8),
+        hidden=16,
+        features=16,
+        subdivisions=2,
+        texture_size=16,
+        camera=True,
+        crop=True,
     )
     path = tmp_path_factory.mktemp("weights") / "net.safetensors"
     save_predictor(DIBRPredictor(config), path)

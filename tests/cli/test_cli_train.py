@@ -69,8 +69,8 @@ def test_train_and_resume(run, tmp_path):
     assert (code, error) == (0, "")
     assert "validation" in out
     code, _, error = run(*options)
-    assert code == 0
-    assert "starting anew" in error
+    assert code == 2
+    assert "holds a training: resume it, remove it, or give another folder" in error
     code, _, error = run(*options, "--resume", "--seed", "4")
     assert code == 2
     assert "belongs to another training: seed was 0, now 4" in error

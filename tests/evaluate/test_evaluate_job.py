@@ -191,7 +191,7 @@ def test_colours_that_hold_the_shading_are_not_lit_again(egg, ellipsoid):
 
 def test_predictors_of_cameras_get_crops(egg, ellipsoid):
     predictor = constant(ellipsoid)
-    predictor.config = types.SimpleNamespace(camera=True, size=24)
+    predictor.config = types.SimpleNamespace(camera=True, crop=True, size=24)
     report = evaluate(predictor, Objects(egg), SMALL)
     assert [tuple(p.shape) for p in predictor.seen] == [(5, 24, 24, 4), (1, 24, 24, 4)]
     assert report.notes["input"] == "crops round the object"

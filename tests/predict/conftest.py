@@ -15,6 +15,7 @@ from unrender.render.turntable import render_antialiased
 @dataclasses.dataclass(frozen=True)
 class KnownConfig:
     size: int = 48
+    crop: bool = True
 
 
 class KnownPredictor(Predictor):
@@ -73,7 +74,14 @@ def network() -> DIBRPredictor:
     """A small untrained network with a camera head."""
     torch.manual_seed(0)
     config = DIBRConfig(
-        size=32, channels=(4, 8), hidden=16, features=16, subdivisions=2, texture_size=16, camera=True
+        size=32,
+        channels=(4, 8),
+        hidden=16,
+        features=16,
+        subdivisions=2,
+        texture_size=16,
+        camera=True,
+        crop=True,
     )
     return DIBRPredictor(config).eval()
 

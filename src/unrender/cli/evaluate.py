@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..learn.predictor import Predictor
 
 MEAN_SHAPE = "mean-shape"
+RETRIEVAL = "retrieval:"
 LIGHT_OBJECTS = 200  # training objects whose lights make the mean light
 
 
@@ -35,7 +36,8 @@ class Evaluate:
     the protocol beside them.
 
     Attributes:
-        predictors: files that 'unrender train' wrote, or mean-shape: the mean of the training objects.
+        predictors: files that 'unrender train' wrote; mean-shape, the mean of the training objects;
+            retrieval:FILE, the training object whose picture looks most alike to that predictor's encoder.
         data: folder of the data set.
         out: JSON file to write.
         markdown: write tables, too.
@@ -67,7 +69,7 @@ class Evaluate:
             InputError: an option, a predictor or the data set breaks a rule.
         """
         if not self.predictors:
-            raise InputError("give at least one predictor: a .safetensors file or mean-shape")
+            raise InputError("give at least one predictor: a .safetensors file, retrieval:FILE or mean-shape")
         if self.out.suffix.lower() != ".json":
             raise InputError(f"--out must end in .json, got {self.out}")
         device = pick_device(self.device)
@@ -83,14 +85,16 @@ class Evaluate:
         categories = self.categories or None
         dataset = open_dataset(self.data, self.split, categories)
         files = [p for p in self.predictors if p != MEAN_SHAPE]
-        loaded: dict[str, Predictor] = {path: load_predictor(path, device=device) for path in files}
+        loaded: dict[str, Predictor] = {
+            path: load_predictor(path.removeprefix(RETRIEVAL), device=device) for path in files
+        }
 
         reports = []
         with counting() as count:
             training, light = None, None
-            if MEAN_SHAPE in self.predictors:
-                training = _pack(open_dataset(self.data, "train", categories), count("training set"))
-                loaded[MEAN_SHAPE] = _mean_shape(training, device)
+            for path in self.predictors:
+                if path == MEAN_SHAPE or path.startswith(RETRIEVAL):
+                    training, loaded[path] = self._built(loaded.get(path), count("training set"))
             if _knows_light(dataset):
                 light = self._mean_light(training, count("training lights"))
             for path, name in zip(self.predictors, short_names(self.predictors), strict=True):
@@ -111,6 +115,20 @@ class Evaluate:
                 break
         for what, value in [*describe_reports(reports, options), *(("wrote", f"{p}") for p in written)]:
             sys.stdout.write(f"{what:12}  {value}\n")
+
+    def _built(self, source: Predictor | None, count: Count) -> tuple[PackedViews, Predictor]:
+        """Retrieval by the encoder of a predictor, or the mean shape without one, and the training set."""
+        from ..learn.data.dataset import open_dataset
+        from ..learn.data.packed_views import PackedViews
+        from ..learn.methods.retrieval import MeanShape, Retrieval
+
+        dataset = open_dataset(self.data, "train", self.categories or None)
+        crop = source.config.size if source is not None and source.crops else None
+        training = PackedViews.load(dataset, crop=crop, progress=count)
+        if training.skipped:
+            reasons = "; ".join(training.skipped)
+            sys.stderr.write(f"unrender: {len(training.skipped)} training objects left out: {reasons}\n")
+        return training, MeanShape.build(training) if source is None else Retrieval.build(source, training)
 
     def _mean_light(self, training: PackedViews | None, count: Count) -> torch.Tensor | None:
         """The mean light of the training set; none, and a word about it, where there is no such set."""
@@ -143,7 +161,7 @@ class Evaluate:
 
 def short_names(paths: Sequence[str]) -> list[str]:
     """File names without suffix, or the whole paths if those are not unique."""
-    names = [Path(path).stem for path in paths]
+    names = [RETRIEVAL * path.startswith(RETRIEVAL) + Path(path).stem for path in paths]
     return names if len(set(names)) == len(names) else list(paths)
 
 
@@ -171,15 +189,3 @@ def _knows_light(dataset: ObjectDataset) -> bool:
             continue  # the evaluation will name it
         return lights is not None and lights.kind != "none"
     return False
-
-
-def _pack(dataset: ObjectDataset, count: Count) -> PackedViews:
-    from ..learn.data.packed_views import PackedViews
-
-    return PackedViews.load(dataset, progress=count)
-
-
-def _mean_shape(training: PackedViews, device: torch.device) -> Predictor:
-    from ..learn.methods.retrieval import MeanShape
-
-    return MeanShape.build(training).to(device)

@@ -48,7 +48,7 @@ def progress_display(first: str) -> Iterator[Callable[[Progress], None]]:
         task = bar.add_task(first, total=1.0, loss="-")
 
         def show(progress: Progress) -> None:
-            bar.update(task, completed=progress.done, description=progress.stage, loss=f"{progress.loss:.4f}")
+            bar.update(task, completed=progress.done, description=progress.stage, loss=loss_text(progress))
 
         yield show
 
@@ -70,9 +70,14 @@ class StepLines:
         self.last = now
         left = (now - self.start) * (1 - progress.done) / (progress.done - self.begun)
         sys.stderr.write(
-            f"{progress.stage}: {progress.done:.0%}, loss {progress.loss:.4f}, "
+            f"{progress.stage}: {progress.done:.0%}, loss {loss_text(progress)}, "
             f"{clock(now - self.start)} elapsed, {clock(left)} left\n"
         )
+
+
+def loss_text(progress: Progress) -> str:
+    """The loss, or a dash where there is none."""
+    return "-" if progress.loss is None else f"{progress.loss:.4f}"
 
 
 def clock(seconds: float) -> str:

@@ -51,11 +51,11 @@ class Train:
         recipe: quick takes minutes, paper has the published settings, which take days on a GPU. The options
             below replace what it says.
         resume: go on from the checkpoint that an interrupted training left in OUT.
-        set: settings of the method as NAME=VALUE, such as texture-size=128; a wrong name lists them all.
+        set: settings of the method as NAME=VALUE, such as texture-size=128, or crop=True camera=True for
+            a network that cuts objects out and says where the camera is; a wrong name lists them all.
         validation_data: folders of data sets to validate on; those of --data when not given.
         validation_split: the split of them to validate on.
         categories: train on these classes alone.
-        crop: cut every picture round its object, which predicting the camera needs (--set camera=True).
         lazy: read pictures when they are needed; for data sets larger than memory, with --workers.
         steps: updates of the network.
         batch_size: objects in a step, over all processes.
@@ -82,7 +82,6 @@ class Train:
     validation_data: tuple[Path, ...] = ()
     validation_split: Literal["train", "val", "test"] = "val"
     categories: tuple[str, ...] = ()
-    crop: bool = False
     lazy: bool = False
     steps: int | None = None
     batch_size: int | None = None
@@ -112,8 +111,6 @@ class Train:
         options = self.options(device)
         is_first = int(os.environ.get("RANK", "0")) == 0
         checkpoint = self.out / "last.pt"
-        if checkpoint.is_file() and not self.resume and is_first:
-            _note(f"starting anew, although {checkpoint} is left of a training that --resume goes on with")
         if not is_first:
             train(options, resume=self.resume)
             return
@@ -144,7 +141,6 @@ class Train:
             validation_data=self.validation_data,
             validation_split=self.validation_split,
             categories=self.categories,
-            crop=self.crop,
             lazy=self.lazy,
             device=device,
             **given,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
 from collections.abc import Callable
@@ -72,7 +71,7 @@ def evaluate(
         predictor.train(was_training)
     if not found:
         raise InputError(f"no object of the data set can be measured: {'; '.join(skipped) or 'it is empty'}")
-    notes = {"input": "crops round the object" if _wants_crops(predictor) else "pictures as they are"}
+    notes = {"input": "crops round the object" if predictor.crops else "pictures as they are"}
     seconds = time.monotonic() - start
     return Report(name or predictor.method, predictor.method, options, found, skipped, seconds, notes)
 
@@ -99,9 +98,9 @@ def evaluate_object(
     views = input_views(len(item), options)
     many = predictor(_inputs(predictor, item, views))
     if item.voxels is not None:
-        target = item.voxels.to(_device(predictor))
+        target = item.voxels.to(predictor.device)
         scores["iou"] = float(solid_ious(many, target, options).mean())
-    lights = None if item.lights is None else item.lights[views].to(_device(predictor))
+    lights = None if item.lights is None else item.lights[views].to(predictor.device)
     scores |= light_scores(many.light, lights, mean_light)
 
     one = predictor(_inputs(predictor, item, torch.tensor([view])))
@@ -114,19 +113,8 @@ def evaluate_object(
 
 def _inputs(predictor: Predictor, item: ObjectViews, views: Tensor) -> Tensor:
     """Some pictures as the network takes them: colours multiplied by alpha, and alpha, (K, H, W, 4)."""
-    pictures = item.pictures[views].to(_device(predictor)).float() / 255
+    pictures = item.pictures[views].to(predictor.device).float() / 255
     pictures = torch.cat([pictures[..., :3] * pictures[..., 3:], pictures[..., 3:]], -1)
-    if _wants_crops(predictor):
+    if predictor.crops:
         pictures, _ = crop_to_object(pictures, size=predictor.config.size)
     return pictures
-
-
-def _wants_crops(predictor: Predictor) -> bool:
-    """Predictors of cameras are trained on pictures cut round the object."""
-    return bool(getattr(predictor.config, "camera", False))
-
-
-def _device(predictor: Predictor) -> torch.device:
-    values = itertools.chain(predictor.parameters(), predictor.buffers())
-    first = next(values, None)
-    return torch.device("cpu") if first is None else first.device

@@ -52,4 +52,4 @@ def _errors(predicted: Tensor, target: Tensor, suffix: str) -> dict[str, float]:
         f"irradiance_error{suffix}": irradiance_error(predicted, target),
         f"irradiance_shape_error{suffix}": irradiance_error(predicted, target, fit_brightness=True),
     }
-    return {name: float(values.mean()) for name, values in errors.items()}
+    return {name: float(values.nanmean()) for name, values in errors.items()}

@@ -8,6 +8,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..render import Camera
 
+MARGIN = 0.1  # room on each side of an object in crops for networks [longer sides of its box]
 NEAR = 0.1  # near plane of placed cameras [world units]
 
 
@@ -36,7 +37,7 @@ def bounding_box(alpha: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def crop_to_object(pictures: Tensor, *, size: int, margin: float = 0.1) -> tuple[Tensor, Tensor]:
+def crop_to_object(pictures: Tensor, *, size: int, margin: float = MARGIN) -> tuple[Tensor, Tensor]:
     """Cut out squares in the middle of which stand the objects, all of one size.
 
     The square is centred on the bounding box of alpha > 1/2 (:func:`bounding_box`) and ``1 + 2 margin`` times

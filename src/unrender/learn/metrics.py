@@ -124,11 +124,12 @@ def angle_between(a: Tensor, b: Tensor) -> Tensor:
         b: shape (..., 3).
 
     Returns:
-        Shape (...), from 0 to 180 [degrees].
+        Shape (...), from 0 to 180 [degrees]; NaN where a vector is zero.
     """
     a, b = torch.broadcast_tensors(a, b)
     sine = torch.linalg.vector_norm(torch.linalg.cross(a, b), dim=-1)
-    return torch.rad2deg(torch.atan2(sine, (a * b).sum(-1)))
+    angle = torch.rad2deg(torch.atan2(sine, (a * b).sum(-1)))
+    return torch.where(a.any(-1) & b.any(-1), angle, torch.nan)
 
 
 def irradiance_error(predicted: Tensor, target: Tensor, *, fit_brightness: bool = False) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import itertools
 from typing import Any
 
 import torch
@@ -47,6 +48,18 @@ class Predictor(nn.Module, abc.ABC):
     def __init__(self) -> None:
         super().__init__()
         self.aids = nn.ModuleDict()
+
+    @property
+    def device(self) -> torch.device:
+        """Where its parameters or buffers are."""
+        values = itertools.chain(self.parameters(), self.buffers())
+        first = next(values, None)
+        return torch.device("cpu") if first is None else first.device
+
+    @property
+    def crops(self) -> bool:
+        """Whether the pictures are cut round the object (:func:`~unrender.learn.crop.crop_to_object`)."""
+        return getattr(self.config, "crop", False)
 
     def prepare_training(self) -> None:
         """Make the ``aids``; called once before a training. There are none here."""

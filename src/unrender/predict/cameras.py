@@ -34,6 +34,8 @@ def likely_cameras(predictor: Predictor, crops: Tensor, prediction: Prediction, 
     Returns:
         Batch shape (B, n), likeliest first.
     """
+    if prediction.camera is not None and count == 1:
+        return prediction.camera[:, None]
     if isinstance(predictor, DIBRPredictor) and predictor.camera_head is not None:
         return predictor.cameras(crops, prediction, count=count)[0]
     assert prediction.mesh is not None

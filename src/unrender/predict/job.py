@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..geometry.mesh import TAILS
 from ..io.masks import with_mask
-from ..learn.crop import crop_to_object
+from ..learn.crop import MARGIN, crop_to_object
 from ..learn.data.light_record import FIELDS, LightRecord
 from ..learn.prediction import Prediction
 from ..learn.predictor import Predictor
@@ -24,6 +25,8 @@ from ..render import Camera
 from .cameras import likely_cameras
 from .refine import HYPOTHESES, SIZE, refine
 
+# predictors that were not trained on crops see the object about as large as the cameras of their data did
+WHOLE_MARGIN = 0.2
 WEIGHTS = Path(__file__).parent / "weights" / "default.safetensors"
 
 
@@ -44,7 +47,7 @@ def predict(
 ) -> Prediction:
     """Textured mesh, light and camera of the object in a picture.
 
-    The object is cut out and centred as the predictor's training pictures are
+    The object is cut out and centred about as the predictor's training pictures are
     (:func:`~unrender.learn.crop.crop_to_object`); the cameras that come back are those of the whole pictures.
 
     Args:
@@ -55,7 +58,7 @@ def predict(
         predictor: a predictor or its file; the one that comes with the package when None.
         refine: steps that optimise each prediction against its picture
             (:func:`~unrender.predict.refine.refine`).
-        device: where to work, and where a predictor's file is loaded to.
+        device: where to work with a predictor that is loaded; a given one stays where it is.
         progress: called after each step of the refinement.
 
     Returns:
@@ -91,7 +94,7 @@ def predict_each(
         pictures: straight colours and alpha, shapes (H_i, W_i, 4).
         predictor: see :func:`predict`, as all that follow.
         refine: steps for each picture.
-        device: where to work.
+        device: see :func:`predict`.
         progress: called after each step.
 
     Returns:
@@ -102,11 +105,16 @@ def predict_each(
     if refine < 0:
         raise InputError(f"refine must not be negative, got {refine}")
     network = _network(predictor, device)
-    premultiplied = [_premultiplied(picture.detach().to(device, torch.float32)) for picture in pictures]
-    size = network.config.size
-    cut = [crop_to_object(picture, size=size) for picture in premultiplied]
+    size = getattr(network.config, "size", None)
+    if size is None:
+        raise InputError(f"predict needs a method that gives meshes, got {network.method!r}")
+    margin = MARGIN if network.crops else WHOLE_MARGIN
+    premultiplied = [
+        _premultiplied(picture.detach().to(network.device, torch.float32)) for picture in pictures
+    ]
+    cut = [crop_to_object(picture, size=size, margin=margin) for picture in premultiplied]
     crops = torch.stack([crop for crop, _ in cut])
-    with torch.no_grad():
+    with torch.no_grad(), _evaluating(network):
         prediction = network(crops)
         if prediction.mesh is None:
             raise InputError(f"predict needs a method that gives meshes, got {network.method!r}")
@@ -116,7 +124,7 @@ def predict_each(
     for i, (picture, (_, transform)) in enumerate(zip(premultiplied, cut, strict=True)):
         one = dataclasses.replace(part(prediction, i), camera=cameras[i : i + 1, 0], occupancy=None)
         if refine:
-            target, _ = crop_to_object(picture, size=SIZE)
+            target, _ = crop_to_object(picture, size=SIZE, margin=margin)
             one = _refined(one, target, cameras[i], refine, _share(progress, i, len(pictures)))
         results.append(_in_picture(one, transform, picture))
     return results
@@ -165,8 +173,19 @@ def _network(predictor: Predictor | str | os.PathLike[str] | None, device: torch
     if predictor is None:
         return default_predictor(device)
     if isinstance(predictor, Predictor):
-        return predictor.to(device).eval()
+        return predictor
     return load_predictor(predictor, device=device)
+
+
+@contextlib.contextmanager
+def _evaluating(network: Predictor) -> Iterator[None]:
+    """In evaluation mode meanwhile."""
+    was_training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(was_training)
 
 
 def _premultiplied(picture: Tensor) -> Tensor:

@@ -156,6 +156,15 @@ def test_voxels_against_trimesh():
     assert solid.mean() == pytest.approx(volume, rel=0.2)
 
 
+@pytest.mark.parametrize("side", [1.05, 1.2, 3.0])
+def test_solids_that_reach_out_of_the_cube_stay_filled(side):
+    ball = icosphere(3)
+    assert object_voxels(ball.replace(vertices=ball.vertices * side), 32)[8:24, 8:24, 8:24].all()
+    box = cube().replace(vertices=cube().vertices * torch.tensor([side, 0.4, 0.4]))
+    whole = object_voxels(cube().replace(vertices=cube().vertices * torch.tensor([1.0, 0.4, 0.4])), 32)
+    assert torch.equal(object_voxels(box, 32), whole)
+
+
 def test_voxels_of_what_has_no_symmetry():
     x_bar = cube().replace(vertices=cube().vertices * torch.tensor([1.0, 0.2, 0.2]))
     y_knob = cube().replace(

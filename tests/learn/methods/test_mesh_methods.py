@@ -34,7 +34,7 @@ def boxes() -> PackedViews:
 
 
 CONFIGS = {
-    "dibr": DIBRConfig(**SMALL, texture_size=8, camera=True),
+    "dibr": DIBRConfig(**SMALL, texture_size=8, camera=True, crop=True),
     "softras": SoftRasConfig(**SMALL, color_weight=1.0),
     "nmr": NMRConfig(**SMALL),
 }

@@ -21,7 +21,7 @@ def test_validation_rises_and_the_best_is_kept(data, tmp_path):
     assert untrained is not None
     assert result.scores.mask_iou > untrained.mask_iou + 0.03
     assert result.scores.best_by == max(row["best_by"] for row in report["scores"])
-    assert result.scores.best_by == result.scores.voxel_iou
+    assert result.scores.best_by == result.scores.mask_iou
     assert result.scores.best_by > untrained.best_by + 0.15
 
     best = load_predictor(result.predictor)
@@ -60,18 +60,25 @@ def test_learning_rate_follows_the_schedule(data, tmp_path):
 
 def test_one_step_is_adam_with_the_clipped_gradient(data, tmp_path, monkeypatch):
     """Adam's first step has length lr in each coordinate, but for its epsilon, whatever the gradient."""
-    lengths = []
-    clip = torch.nn.utils.clip_grads_with_norm_
+    found = []
+    clip = torch.nn.utils.clip_grad_norm_
 
-    def spy(weights, longest, norm):
-        clip(weights, longest, norm)
-        lengths.append((float(norm), float(torch.cat([p.grad.flatten() for p in weights]).norm())))
+    def spy(weights, longest):
+        start = [weight.detach().clone() for weight in weights]
+        before = float(clip(weights, longest))
+        length = float(torch.cat([weight.grad.flatten() for weight in weights]).norm())
+        found.append((before, length, start, weights))
 
-    monkeypatch.setattr(training_module.torch.nn.utils, "clip_grads_with_norm_", spy)
+    monkeypatch.setattr(training_module.torch.nn.utils, "clip_grad_norm_", spy)
     train(toy_options(data, tmp_path, steps=1, validate_every=0, clip_norm=1e-3))
-    ((before, after),) = lengths
+    ((before, after, start, weights),) = found
     assert before > 1e-3
     assert after == pytest.approx(1e-3, rel=1e-3)
+    moved = [weight.detach() - old for weight, old in zip(weights, start, strict=True)]
+    for weight, move in zip(weights, moved, strict=True):
+        certain = weight.grad.abs() > 1e-6  # far above Adam's epsilon
+        expected = -1e-2 * weight.grad[certain].sign()
+        torch.testing.assert_close(move[certain], expected, rtol=2e-2, atol=0)
 
 
 def test_nan_loss_stops_and_leaves_the_checkpoint(data, tmp_path):

@@ -126,7 +126,7 @@ def test_data_without_solids(packed):
     scores = scores_of(validation_sums(Toy(ToyConfig()), flat, device=CPU), flat)
     assert scores.voxel_iou is None
     assert scores.best_by == scores.mask_iou
-    assert Scores(0.9, 0.3).best_by == 0.3
+    assert Scores(0.9, 0.3).best_by == 0.9  # pictures alone decide
 
 
 def test_solids_are_what_is_likelier_than_not():
@@ -135,14 +135,14 @@ def test_solids_are_what_is_likelier_than_not():
 
 
 def test_silhouettes_of_a_full_cube():
-    """The grid that is full everywhere is the unit cube."""
+    """S cells of the protocol's grid span S / (S - 1), and the cube fills all of them."""
     batch = PackedViews.load(Objects([capture(cube(size=1.0), "a", "a", OPTIONS)]))
     cameras = batch.batch(torch.tensor([0]), torch.tensor([[0, 1]])).cameras
-    full = Prediction(occupancy=torch.ones(1, 64, 64, 64))
-    same = Prediction(Mesh(cube(size=1.0).vertices[None], cube().faces))
+    full = Prediction(occupancy=torch.ones(1, 16, 16, 16))
+    same = Prediction(Mesh(cube(size=16 / 15).vertices[None], cube().faces))
     a, b = silhouettes(full, cameras), silhouettes(same, cameras)
     assert a.shape == (1, 2, 32, 32)
-    assert float((a != b).float().mean()) < 0.02
+    assert float((a != b).float().mean()) < 0.035  # a cube of side 1 would differ by 0.06
 
 
 def test_sheet_shows_input_target_render_and_turn(packed):

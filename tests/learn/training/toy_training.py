@@ -27,6 +27,7 @@ from unrender.render import DIBR, render
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ToyConfig:
     size: int = 32
+    crop: bool = False
     hidden: int = 32
     noise: float = 0.0
     broken_step: int = -1

@@ -19,6 +19,7 @@ from .object_views import ObjectViews
 N3MR_DISTANCE = 2.732  # 1 / tan(30 degrees) + 1, of the data sets of N3MR, SoftRas and DVR
 N3MR_FOV = 30.0  # full angle of view [degrees]
 N3MR_ELEVATION = 30.0
+_OVERHANG = 4  # cells by which solids may reach out of the cube; what is farther is moved there
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -131,8 +132,18 @@ def random_cameras(views: int, size: int, generator: torch.Generator) -> Camera:
 
 
 def object_voxels(mesh: Mesh, size: int) -> Tensor:
-    """The solid of a mesh in the unit cube by the N3MR protocol, bool, shape (..., S, S, S)."""
-    return voxelize(gather_corners(mesh.vertices * ((size - 1) / size) + 0.5, mesh.faces), size)
+    """The part of a mesh's solid that is in the unit cube, by the N3MR protocol, bool, shape (..., S, S, S).
+
+    Predictions may reach out of the cube. Cut off there, they would be open, and empty for a protocol that
+    fills what cannot be reached from outside; so the grid is wider than the cube until they are filled.
+    """
+    corners = gather_corners(mesh.vertices * ((size - 1) / size) + 0.5, mesh.faces)
+    if bool(((corners >= 0) & (corners <= 1)).all()):
+        return voxelize(corners, size)
+    wide = size + 2 * _OVERHANG
+    corners = ((corners * size + _OVERHANG) / wide).clamp(0.5 / wide, 1 - 0.5 / wide)
+    inner = slice(_OVERHANG, -_OVERHANG)
+    return voxelize(corners, wide)[..., inner, inner, inner]
 
 
 def _picture(mesh: Mesh, cameras: Camera, lights: LightRecord, samples: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ class PackedViews:
         intrinsics: shape (N, V, 3, 3) [pixels].
         voxels: bool, shape (N, S, S, S), where all objects have them.
         lights: of V pictures each, None where unknown.
+        orthographic: whether all cameras are.
         skipped: what is wrong with each object that could not be read.
     """
 
@@ -41,6 +43,7 @@ class PackedViews:
     intrinsics: Tensor
     voxels: Tensor | None
     lights: list[LightRecord | None]
+    orthographic: bool = False
     skipped: list[str] = dataclasses.field(default_factory=list)
 
     @staticmethod
@@ -78,15 +81,29 @@ class PackedViews:
         """Several sets as one.
 
         Raises:
-            InputError: their pictures differ in number or size.
+            InputError: their pictures differ in number or size, their cameras in kind, or their voxels in
+                number.
+
+        Warns:
+            UserWarning: some have voxels and some have none, so that the whole has none.
         """
         for part in parts:
+            if part.orthographic != parts[0].orthographic:
+                raise InputError("all objects must have perspective cameras, or all orthographic ones")
             if part.pictures.shape[1:] != parts[0].pictures.shape[1:]:
                 raise InputError(
                     "all objects must have pictures of one number and size (V, H, W, 4), got "
                     f"{tuple(parts[0].pictures.shape[1:])} and {tuple(part.pictures.shape[1:])}"
                 )
         voxels = [part.voxels for part in parts if part.voxels is not None]
+        sizes = sorted({part.shape[-1] for part in voxels})
+        if len(sizes) > 1:
+            raise InputError(f"all objects must have voxels of one number a side, got {sizes}")
+        if 0 < len(voxels) < len(parts):
+            missing = sum(len(part) for part in parts if part.voxels is None)
+            warnings.warn(
+                f"{missing} objects have no voxels, so those of the others are not used", stacklevel=2
+            )
         return PackedViews(
             [name for part in parts for name in part.names],
             [category for part in parts for category in part.categories],
@@ -95,6 +112,7 @@ class PackedViews:
             torch.cat([part.intrinsics for part in parts]),
             torch.cat(voxels) if len(voxels) == len(parts) else None,
             [light for part in parts for light in part.lights],
+            parts[0].orthographic,
             [reason for part in parts for reason in part.skipped],
         )
 
@@ -120,7 +138,13 @@ class PackedViews:
         """
         rows = objects[:, None]
         height, width = self.size
-        cameras = Camera(self.world_to_camera[rows, views], self.intrinsics[rows, views], width, height)
+        cameras = Camera(
+            self.world_to_camera[rows, views],
+            self.intrinsics[rows, views],
+            width,
+            height,
+            orthographic=self.orthographic,
+        )
         return Batch(self.pictures[rows, views].float() / 255, cameras, objects)
 
     def cropped(self, size: int) -> PackedViews:
@@ -167,5 +191,6 @@ def pack(item: ObjectViews, *, crop: int | None = None) -> PackedViews:
         item.cameras.intrinsics[None],
         None if item.voxels is None else item.voxels[None],
         [item.lights],
+        item.cameras.orthographic,
     )
     return packed if crop is None else packed.cropped(crop)

@@ -27,14 +27,18 @@ from .mesh_predictor import MeshPredictor, MeshPredictorConfig
 class DIBRConfig(MeshPredictorConfig):
     """DIB-R's network and losses (Chen et al. 2019, 4; weights of ``papers.md`` 2.3).
 
+    Symmetry is not among the paper's losses; its weight is ours, and 0 in the recipe of the paper.
+
     Attributes:
         appearance: a UV texture, or a colour a vertex as in the released code.
         texture_size: rows of the texture, which has twice as many columns.
         light: kind of light that is predicted; ``none`` leaves it in the texture.
-        camera: predict where the picture was taken from, too. Pictures are then crops round the object
-            (:func:`~unrender.learn.crop.crop_to_object`).
+        camera: predict where the picture was taken from, too; ``crop`` must be set.
         learned_scale: predict one factor on the shape's size.
         camera_weight: of :meth:`~unrender.learn.networks.camera_head.CameraHead.loss`.
+
+    Raises:
+        InputError: a weight is negative, or a camera is predicted without crops.
     """
 
     color_weight: float = 1.0
@@ -47,6 +51,11 @@ class DIBRConfig(MeshPredictorConfig):
     camera: bool = False
     learned_scale: bool = False
     camera_weight: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.camera and not self.crop:
+            raise InputError("camera=True needs crop=True: cameras are predicted for crops of objects")
 
 
 class DIBRPredictor(MeshPredictor):
@@ -74,7 +83,13 @@ class DIBRPredictor(MeshPredictor):
         """Offsets of the template."""
         config = self.config
         hidden = (config.hidden, 2 * config.hidden)
-        return OffsetShape(config.features, template, hidden, learned_scale=config.learned_scale)
+        return OffsetShape(
+            config.features,
+            template,
+            hidden,
+            learned_scale=config.learned_scale,
+            smoothness=config.smoothness,
+        )
 
     def renderer(self, progress: float) -> DIBR:
         """DIB-R as published, but for perspective-correct colours."""
@@ -100,10 +115,11 @@ class DIBRPredictor(MeshPredictor):
 
     def forward(self, pictures: Tensor) -> Prediction:
         """See :meth:`~unrender.learn.predictor.Predictor.forward`. A camera head adds a camera."""
-        prediction = super().forward(pictures)
+        features = self.encoder(pictures)
+        prediction = self.decode(features, pictures)
         if self.camera_head is None:
             return prediction
-        cameras, _ = self.cameras(pictures, prediction, count=1)
+        cameras, _ = self._cameras(features, pictures, prediction, count=1)
         return dataclasses.replace(prediction, camera=cameras[:, 0])
 
     def cameras(self, pictures: Tensor, prediction: Prediction, *, count: int) -> tuple[Camera, Tensor]:
@@ -121,11 +137,17 @@ class DIBRPredictor(MeshPredictor):
             InputError: the predictor was made without a camera head.
         """
         if self.camera_head is None:
-            raise InputError("cameras need a predictor with a camera head: DIBRConfig(camera=True)")
+            raise InputError(
+                "cameras need a predictor with a camera head: DIBRConfig(camera=True, crop=True)"
+            )
+        return self._cameras(self.encoder(pictures), pictures, prediction, count=count)
+
+    def _cameras(
+        self, features: Tensor, pictures: Tensor, prediction: Prediction, *, count: int
+    ) -> tuple[Camera, Tensor]:
+        assert self.camera_head is not None
         assert prediction.mesh is not None
-        azimuth, elevation, probability = self.camera_head.best(
-            self.camera_head(self.encoder(pictures)), count
-        )
+        azimuth, elevation, probability = self.camera_head.best(self.camera_head(features), count)
         poses = Camera.orbit(
             N3MR_DISTANCE,
             torch.rad2deg(elevation),
@@ -142,8 +164,7 @@ class DIBRPredictor(MeshPredictor):
         """See :meth:`~unrender.learn.predictor.Predictor.loss`."""
         pictures = batch.pictures.flatten(0, 1)
         features = self.encoder(pictures)
-        mesh = self.appearance(self.shape(features), features, pictures)
-        terms = self.picture_terms(Prediction(mesh, self.light(features)), batch, progress)
+        terms = self.picture_terms(self.decode(features, pictures), batch, progress)
         if self.camera_head is not None:
             cameras = batch.cameras.replace(
                 world_to_camera=batch.cameras.world_to_camera.flatten(0, 1),

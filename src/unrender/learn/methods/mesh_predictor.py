@@ -18,6 +18,7 @@ from ..adversarial import Critic, adversarial_loss, critic_loss
 from ..data.light_record import LightRecord
 from ..losses import color_loss, mirror_partners, silhouette_loss, symmetry_loss
 from ..networks.conv_encoder import ConvEncoder
+from ..networks.resnet import ResNet
 from ..networks.shape_decoders import BoundedShape, OffsetShape
 from ..perceptual import PerceptualDistance
 from ..prediction import Prediction
@@ -30,12 +31,18 @@ class MeshPredictorConfig:
 
     Attributes:
         size: sides of the pictures [pixels].
+        crop: the pictures are cut round the object (:func:`~unrender.learn.crop.crop_to_object`); else they
+            are what cameras see that look at the object from N3MR's distance.
         encoder: the convolutions of N3MR, or a residual network (He et al. 2016).
+        encoder_file: weights that a residual network starts from, with torchvision's names
+            (:meth:`~unrender.learn.networks.resnet.ResNet.load_imagenet`).
         channels: of the convolutions of ``conv``.
         batch_norm: normalise after each convolution of ``conv``.
         hidden: width of the linear layers.
         features: length of the vector between encoder and decoders.
         subdivisions: of the icosphere that is deformed; 3 has 642 vertices.
+        smoothness: of the layer that says where vertices go
+            (:class:`~unrender.learn.networks.shape_decoders.VertexField`); 0 as published.
         laplacian_weight: of :func:`~unrender.geometry.laplacian_loss`, summed over vertices.
         flatten_weight: of :func:`~unrender.geometry.flatten_loss`, summed over edges.
         symmetry_weight: of :func:`~unrender.learn.losses.symmetry_loss`.
@@ -50,12 +57,15 @@ class MeshPredictorConfig:
     """
 
     size: int = 64
+    crop: bool = False
     encoder: Literal["conv", "resnet18", "resnet34", "resnet50"] = "conv"
+    encoder_file: str = ""
     channels: tuple[int, ...] = (64, 128, 256)
     batch_norm: bool = True
     hidden: int = 1024
     features: int = 512
     subdivisions: int = 3
+    smoothness: float = 0.0
     laplacian_weight: float = 5e-3
     flatten_weight: float = 5e-4
     symmetry_weight: float = 0.0
@@ -68,6 +78,8 @@ class MeshPredictorConfig:
         for field in dataclasses.fields(self):
             if field.name.endswith("_weight") and not getattr(self, field.name) >= 0:
                 raise InputError(f"{field.name} must not be negative, got {getattr(self, field.name)}")
+        if self.encoder_file and self.encoder == "conv":
+            raise InputError("encoder_file needs a residual network as encoder, got conv")
         if self.perceptual_weight and not self.perceptual_file:
             raise InputError("perceptual_weight needs perceptual_file, a trained predictor's")
 
@@ -109,7 +121,12 @@ class MeshPredictor(Predictor):
         return None
 
     def prepare_training(self) -> None:
-        """Make the critic and the perceptual distance, where they have a weight."""
+        """Read the encoder's weights; make critic and perceptual distance, where they have a weight."""
+        if self.config.encoder_file:
+            assert isinstance(self.encoder, nn.Sequential)
+            resnet = self.encoder[0]
+            assert isinstance(resnet, ResNet)
+            resnet.load_imagenet(self.config.encoder_file)
         if self.config.adversarial_weight:
             self.aids["critic"] = Critic(self.config.size)
         if self.config.perceptual_weight:
@@ -123,7 +140,10 @@ class MeshPredictor(Predictor):
 
     def forward(self, pictures: Tensor) -> Prediction:
         """See :meth:`~unrender.learn.predictor.Predictor.forward`."""
-        features = self.encoder(pictures)
+        return self.decode(self.encoder(pictures), pictures)
+
+    def decode(self, features: Tensor, pictures: Tensor) -> Prediction:
+        """What features (B, F) say of the pictures (B, H, W, 4) that they come from."""
         mesh = self.appearance(self.shape(features), features, pictures)
         return Prediction(mesh, self.light(features))
 
@@ -132,17 +152,26 @@ class MeshPredictor(Predictor):
         return self.picture_terms(self(batch.pictures.flatten(0, 1)), batch, progress)
 
     def picture_terms(self, prediction: Prediction, batch: Batch, progress: float) -> dict[str, Tensor]:
-        """The weighted terms on silhouettes, colours and shapes.
+        """The weighted terms on silhouettes, colours and shapes, in single precision.
 
         Args:
             prediction: for the B K pictures of the batch, one after the other.
             batch: B objects of K pictures.
             progress: share of the training that is done.
         """
-        config, mesh = self.config, prediction.mesh
-        assert mesh is not None
+        with torch.autocast(batch.pictures.device.type, enabled=False):
+            return self._single_precision_terms(prediction, batch, progress)
+
+    def _single_precision_terms(
+        self, prediction: Prediction, batch: Batch, progress: float
+    ) -> dict[str, Tensor]:
+        config = self.config
+        assert prediction.mesh is not None
+        mesh = prediction.mesh.to(torch.float32)
         objects, views = batch.pictures.shape[:2]
-        light = None if prediction.light is None else prediction.light.reshape(objects, 1, views)
+        light = None
+        if prediction.light is not None:
+            light = prediction.light.map(lambda value, _: value.float()).reshape(objects, 1, views)
         picture = render(
             _rearrange(mesh, (objects, views, 1)),
             _cameras(batch.cameras, (objects, 1, views)),
@@ -212,8 +241,6 @@ def make_encoder(config: MeshPredictorConfig) -> nn.Module:
             size=config.size,
             batch_norm=config.batch_norm,
         )
-    from ..networks.resnet import ResNet
-
     resnet = ResNet(int(config.encoder.removeprefix("resnet")), in_channels=4)
     return nn.Sequential(resnet, nn.Linear(resnet.features, config.features), nn.ReLU())
 

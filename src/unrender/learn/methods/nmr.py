@@ -30,7 +30,9 @@ class NMRPredictor(MeshPredictor):
 
     def make_shape(self, template: Mesh) -> BoundedShape:
         """Vertices in logit space."""
-        return BoundedShape(self.config.features, template, (self.config.hidden, 2 * self.config.hidden))
+        config = self.config
+        hidden = (config.hidden, 2 * config.hidden)
+        return BoundedShape(config.features, template, hidden, smoothness=config.smoothness)
 
     def renderer(self, progress: float) -> NeuralMesh:
         """N3MR with its anti-aliasing."""

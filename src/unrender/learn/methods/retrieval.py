@@ -105,6 +105,11 @@ class Retrieval(Predictor):
         retrieval.packed.copy_(_pack_bits(voxels.flatten(1)))
         return retrieval.to(device).eval()
 
+    @property
+    def crops(self) -> bool:
+        """Those of the predictor whose encoder compares."""
+        return self.config.source_config.get("crop", False)
+
     def nearest(self, pictures: Tensor) -> Tensor:
         """Places in the database of the objects most like those in pictures (B, H, W, 4), shape (B,).
 

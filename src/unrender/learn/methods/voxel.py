@@ -21,6 +21,8 @@ class VoxelConfig:
 
     Attributes:
         size: sides of the pictures [pixels].
+        crop: the pictures are cut round the object (:func:`~unrender.learn.crop.crop_to_object`); else they
+            are what cameras see that look at the object from N3MR's distance.
         voxels: cells along each side of the predicted solid, a multiple of 8.
         width: channels of the decoder at its finest; each coarser level has twice as many.
         mask_size: sides of the silhouettes that are compared [pixels].
@@ -31,6 +33,7 @@ class VoxelConfig:
     """
 
     size: int = 64
+    crop: bool = False
     voxels: int = 32
     width: int = 32
     mask_size: int = 32
@@ -115,17 +118,21 @@ class VolumeDecoder(nn.Module):
         return self.layers(self.seed(features).unflatten(1, self.shape))[:, 0]
 
 
-def project_field(field: Tensor, cameras: Camera, *, samples: int) -> Tensor:
+def project_field(field: Tensor, cameras: Camera, *, samples: int, side: float = 1.0) -> Tensor:
     """Silhouettes of soft solids: the largest value on the ray through the middle of each pixel.
 
     The perspective transformer of Yan et al. 2016, with the samples of a ray spread over what the
     cube cuts off from it, half a step from either end. Between the centres of the cells values are
     interpolated linearly; outside the cube they are 0, to which they fall off over half a cell at its border.
 
+    Solids by the N3MR protocol, of S cells a side, fill a cube of side S / (S - 1).
+
     Args:
-        field: values in [0, 1] of cells of the cube [-1/2, 1/2]^3, indexed by x, y and z, shape (B, n, n, n).
+        field: values in [0, 1] of the cells of a cube about the origin, indexed by x, y and z, shape
+            (B, n, n, n).
         cameras: batch shape (B, K), fixed: no gradient flows to them.
         samples: points along a ray.
+        side: of the cube.
 
     Returns:
         Shape (B, K, H, W).
@@ -140,11 +147,11 @@ def project_field(field: Tensor, cameras: Camera, *, samples: int) -> Tensor:
         )
     with torch.no_grad():
         origins, directions = _rays(cameras)
-        start, end = _cube_span(origins, directions, cameras.near)
+        start, end = _cube_span(origins / side, directions / side, cameras.near)
         steps = (torch.arange(samples, device=field.device, dtype=cameras.dtype) + 0.5) / samples
         depths = start[..., None] + (end - start)[..., None] * steps
         points = origins[..., None, :] + depths[..., None] * directions[..., None, :]  # (B, K, H, W, P, 3)
-        places = 2 * points.flip(-1)  # grid_sample counts axes from the last, from -1 to 1
+        places = 2 / side * points.flip(-1)  # grid_sample counts axes from the last, from -1 to 1
     volumes = field[:, None].to(places.dtype)
     values = functional.grid_sample(volumes, places.flatten(1, 4)[:, None, None], align_corners=False)
     values = values.view(*depths.shape).amax(-1)

@@ -112,11 +112,6 @@ class TimedLoader:
             yield batch
 
 
-def to_device(batch: Batch, device: torch.device) -> Batch:
-    """A copy on another device."""
-    return Batch(batch.pictures.to(device), batch.cameras.to(device), batch.index.to(device))
-
-
 def _row(batch: Batch, row: int) -> Batch:
     here = slice(row, row + 1)
     return Batch(batch.pictures[here], batch.cameras[here], batch.index[here])

@@ -11,10 +11,11 @@ from typing import Any
 
 import torch
 
+from ...errors import InputError
 from ...io.files import write_file
 from ...progress import Progress
 from ..registry import make_predictor
-from .checkpoint import Checkpoint, fingerprint_of, plain_options
+from .checkpoint import NAME, Checkpoint, fingerprint_of, plain_options
 from .options import TrainOptions
 from .result import TrainResult
 from .sampler import mixed_seed
@@ -42,7 +43,8 @@ def train(
         progress: called after each step, in the first process.
 
     Raises:
-        InputError: data and options do not fit together, or there is nothing to resume.
+        InputError: data and options do not fit together, there is nothing to resume, or there is a training
+            in ``options.out`` that is not resumed.
         DivergenceError: a loss or a gradient is not finite.
         ImportError: a package of the extra ``train`` is missing.
     """
@@ -53,7 +55,9 @@ def train(
     from .step_times import StepTimes
     from .trainer import fit, make_trainer, quiet
 
-    source = training_views(options)
+    if not resume and (options.out / NAME).exists():
+        raise InputError(f"{options.out} holds a training: resume it, remove it, or give another folder")
+    source = training_views(options, _reading(progress))
     validation = validation_views(options)
     fingerprint = fingerprint_of(options, len(source))
     state = Checkpoint.load(options.out, fingerprint) if resume else Checkpoint()
@@ -87,6 +91,13 @@ def train(
     )
     write_report(options.out, options, state, result)
     return result
+
+
+def _reading(progress: Callable[[Progress], None] | None) -> Callable[[int, int], None] | None:
+    """Progress of reading pictures, before the first step."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(Progress("reading", None, done / total))
 
 
 def require_packages() -> None:

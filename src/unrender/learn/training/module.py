@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..data.packed_views import PackedViews
 from ..predictor import Batch, Predictor
-from .batches import StepBatches, TimedLoader, to_device
+from .batches import StepBatches, TimedLoader
 from .checkpoint import Checkpoint
 from .lazy_views import LazyViews
 from .options import TrainOptions
@@ -60,7 +60,7 @@ class TrainingModule(LightningModule):
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """See Lightning."""
-        return to_device(batch, device)
+        return batch.to(device)
 
     def configure_optimizers(self) -> torch.optim.Adam:
         """Adam, in the state that the training stopped in."""
@@ -101,7 +101,7 @@ class TrainingModule(LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Shorten the gradient if it is too long.
+        """Shorten the gradient if it is too long; those of the predictor and of its aids each for itself.
 
         Raises:
             DivergenceError: it is not finite. The parameters are still those of the step before.
@@ -116,4 +116,7 @@ class TrainingModule(LightningModule):
                 f"is not finite at step {self.state.step}; {ADVICE}"
             )
         if longest is not None:
-            torch.nn.utils.clip_grads_with_norm_(list(self.predictor.parameters()), longest, norm)
+            for of_aids in (False, True):
+                part = [p for n, p in self.predictor.named_parameters() if n.startswith("aids.") == of_aids]
+                if part:
+                    torch.nn.utils.clip_grad_norm_(part, longest)

@@ -38,8 +38,6 @@ class TrainOptions:
         validation_data: data sets that are validated on; those of ``data`` when empty.
         validation_split: the split of them that is validated on: train, val or test.
         categories: train on these alone; all when empty.
-        crop: cut every picture round its object, to the size that the method looks at, as predictors with a
-            camera head need it; the pictures themselves must have that size when False.
         lazy: read pictures when a step needs them, for data sets that do not fit into memory; the others are
             read once, and kept as bytes.
         steps: updates of the network.
@@ -71,7 +69,6 @@ class TrainOptions:
     validation_data: tuple[Path, ...] = ()
     validation_split: str = "val"
     categories: tuple[str, ...] = ()
-    crop: bool = False
     lazy: bool = False
     steps: int = 10_000
     batch_size: int = 64

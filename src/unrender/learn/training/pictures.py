@@ -12,19 +12,16 @@ from ...render import Camera, composite, render
 from ...render.turntable import full_turn
 from ..data.capture import N3MR_DISTANCE, N3MR_ELEVATION, N3MR_FOV
 from ..data.packed_views import PackedViews
-from ..methods.voxel import project_field
 from ..prediction import Prediction
 from ..predictor import Predictor
-from .batches import to_device
-from .lazy_views import LazyViews
-from .validation import RAY_SAMPLES
+from .validation import draw_solid
 
 TURN = 6  # pictures of the turntable
 
 
 @torch.no_grad()
 def progress_sheet(
-    predictor: Predictor, source: PackedViews | LazyViews, *, device: torch.device, objects: int = 4
+    predictor: Predictor, source: PackedViews, *, device: torch.device, objects: int = 4
 ) -> Tensor:
     """A row an object: the picture predicted from, another view, the render there, and a turntable.
 
@@ -43,7 +40,7 @@ def progress_sheet(
     predictor.eval()
     rows = torch.arange(min(objects, len(source)))
     views = torch.tensor([0, source.views // 3]).expand(len(rows), 2)
-    batch = to_device(source.batch(rows, views), device)
+    batch = source.batch(rows, views).to(device)
     prediction = predictor(batch.pictures[:, 0])
     height, width = batch.pictures.shape[2:4]
     turn = Camera.orbit(
@@ -66,7 +63,7 @@ def draw_prediction(prediction: Prediction, cameras: Camera) -> Tensor:
     """Predictions (B,) on white in cameras (B, K), shape (B, K, H, W, 3); solids as grey silhouettes."""
     if prediction.mesh is None:
         assert prediction.occupancy is not None
-        shade = project_field(prediction.occupancy.float(), cameras, samples=RAY_SAMPLES)
+        shade = draw_solid(prediction.occupancy, cameras)
         return (1 - 0.7 * shade)[..., None].expand(*shade.shape, 3)
     light = prediction.light
     light = None if light is None else light.reshape(len(prediction.mesh.vertices), 1)

@@ -55,7 +55,10 @@ def dibr(data: Sequence[Path], out: Path, **changes: Any) -> TrainOptions:
 
     The authors' reimplementation halves the rate after 400,000 steps and gives the result after 470,000.
     """
+    from ..methods.dibr import DIBRConfig
+
     published: dict[str, Any] = {
+        "config": DIBRConfig(symmetry_weight=0.0),
         "steps": 470_000,
         "batch_size": 64,
         "views": 2,
@@ -102,7 +105,7 @@ def quick(method: str, data: Sequence[Path], out: Path, **changes: Any) -> Train
 
 
 def quick_config(method: str, **changes: Any) -> Any:
-    """The configuration of :func:`quick`: networks of half the published width.
+    """The configuration of :func:`quick`: networks of half the published width, shapes that move smoothly.
 
     Args:
         method: any that is trained with pictures.
@@ -110,8 +113,10 @@ def quick_config(method: str, **changes: Any) -> Any:
     """
     from ..registry import method_config
 
-    narrow = {"width": 16} if method == "voxel" else {"channels": (32, 64, 128), "hidden": 512}
-    return method_config(method)(**narrow | changes)
+    short: dict[str, Any] = {"width": 16}
+    if method != "voxel":
+        short = {"channels": (32, 64, 128), "hidden": 512, "smoothness": 3.0}
+    return method_config(method)(**short | changes)
 
 
 PAPERS: dict[str, Callable[..., TrainOptions]] = {

@@ -57,7 +57,7 @@ def training_views(
         InputError: a data set cannot be read, or they do not fit together.
     """
     objects = _opened(options, options.data, "train")
-    crop = options.config.size if options.crop else None
+    crop = options.config.size if options.config.crop else None
     if options.lazy:
         return LazyViews(objects, crop=crop)
     return PackedViews.load(objects, crop=crop, progress=progress)
@@ -82,7 +82,7 @@ def validation_views(options: TrainOptions) -> PackedViews | None:
         )
     order = torch.randperm(len(objects), generator=generator_of("validation", len(objects)))
     chosen = sorted(order[: options.validation_objects].tolist())
-    crop = options.config.size if options.crop else None
+    crop = options.config.size if options.config.crop else None
     return PackedViews.load(ChosenObjects([objects.items[place] for place in chosen]), crop=crop)
 
 

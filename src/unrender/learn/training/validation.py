@@ -14,7 +14,6 @@ from ..data.packed_views import PackedViews
 from ..methods.voxel import project_field
 from ..prediction import Prediction
 from ..predictor import Predictor
-from .batches import to_device
 from .sampler import generator_of
 
 VIEWS = 4  # pictures of an object that are compared
@@ -37,8 +36,8 @@ class Scores:
 
     @property
     def best_by(self) -> float:
-        """The number by which the best predictor is chosen: of the solids, or else of the silhouettes."""
-        return self.mask_iou if self.voxel_iou is None else self.voxel_iou
+        """The number by which the best predictor is chosen: of the silhouettes, as pictures alone tell."""
+        return self.mask_iou
 
 
 def validation_choice(objects: int, views: int) -> Tensor:
@@ -64,7 +63,7 @@ def validation_sums(
     views = validation_choice(len(source), source.views)
     sums = torch.zeros(3, dtype=torch.float64, device=device)
     for objects in torch.arange(rank, len(source), processes).split(AT_ONCE):
-        batch = to_device(source.batch(objects, views[objects]), device)
+        batch = source.batch(objects, views[objects]).to(device)
         prediction = predictor(batch.pictures[:, 0])
         unseen = slice(1, None) if views.shape[1] > 1 else slice(None)
         drawn = silhouettes(prediction, batch.cameras[:, unseen])
@@ -90,7 +89,13 @@ def silhouettes(prediction: Prediction, cameras: Camera) -> Tensor:
     if prediction.mesh is not None:
         return render(prediction.mesh[:, None], cameras).mask
     assert prediction.occupancy is not None
-    return project_field(prediction.occupancy.float(), cameras, samples=RAY_SAMPLES) > 0.5
+    return draw_solid(prediction.occupancy, cameras) > 0.5
+
+
+def draw_solid(occupancy: Tensor, cameras: Camera) -> Tensor:
+    """Silhouettes (B, K, H, W) of solids (B, S, S, S) by the N3MR protocol in cameras (B, K)."""
+    size = occupancy.shape[-1]
+    return project_field(occupancy.float(), cameras, samples=RAY_SAMPLES, side=size / (size - 1))
 
 
 def solid(prediction: Prediction, size: int) -> Tensor:

@@ -53,7 +53,8 @@ def read_names(file: Path) -> list[str]:
         InputError: the file is missing or not text.
     """
     with reading(file):
-        return file.read_text(encoding="utf-8").split()
+        lines = file.read_text(encoding="utf-8").splitlines()
+        return [line.strip() for line in lines if line.strip()]
 
 
 def pack_rgba(pictures: Tensor, masks: Tensor) -> Tensor:
