@@ -11,6 +11,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import json
+import math
 import os
 import sys
 import time
@@ -20,6 +21,7 @@ import torch
 import tyro
 
 from unrender.evaluate import EvaluateOptions, evaluate, mean_irradiance
+from unrender.evaluate.protocol import definitions
 from unrender.io.files import write_file
 from unrender.learn.data import CaptureOptions
 from unrender.learn.data.augment import AugmentOptions
@@ -79,7 +81,7 @@ def main(settings: Settings) -> None:
         steps=settings.steps,
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
-        augment=AugmentOptions(flip=True, color=0.3),
+        augment=AugmentOptions(flip=True, color=0.3, scale=0.15),
         validate_every=0,  # the last predictor counts: nothing is chosen by what is measured later
         seed=settings.seed,
         device=settings.device,
@@ -90,7 +92,7 @@ def main(settings: Settings) -> None:
         nonlocal last
         if time.monotonic() - last > LINE_EVERY:
             last = time.monotonic()
-            say(f"{progress.done:.1%}, loss {progress.loss:.3f}")
+            say(f"{progress.done:.1%}, loss {progress.loss or math.nan:.3f}")
 
     result = train(options, resume=(options.out / "last.pt").is_file(), progress=show)
     say(f"trained in {result.seconds / 60:.0f} minutes, {result.step_seconds:.2f} s a step")
@@ -103,7 +105,9 @@ def pack(settings: Settings, folder: Path, file: Path) -> None:
     training = PackedViews.load(open_dataset(folder, "train"))
     validation = open_dataset(folder, "val")
     light, options = mean_irradiance(training.lights), EvaluateOptions()
-    predictor = load_predictor(file, device=settings.device)
+    # in half precision, as it is shipped
+    save_predictor(load_predictor(file), settings.work / "half.safetensors", half=True)
+    predictor = load_predictor(settings.work / "half.safetensors", device=settings.device)
     means = evaluate(predictor, validation, options, mean_light=light).mean()
     floor = evaluate(MeanShape.build(training), validation, options).mean()
     say(f"{means}\nmean shape: {floor}")
@@ -121,8 +125,10 @@ def pack(settings: Settings, folder: Path, file: Path) -> None:
         "rendered by unrender with random cameras and spherical-harmonic light",
         "creators": "; ".join(f"{name} ({licenses})" for name, licenses in results["creators"].items()),
         "training": f"{settings.steps} steps of {settings.batch_size} objects, 2 views, pictures alone",
+        "protocol": f"split val, means over categories; {definitions(options)['3D IoU']}",
         "3D IoU on val": f"{means['iou']:.3f} (mean shape {floor['iou']:.3f})",
-        "documentation": "docs/prediction.md",
+        "fails on": "what is unlike household objects, holes and thin parts (shapes are deformed spheres), "
+        "the side that is not seen, strong shadows and highlights; see docs/prediction.md",
     }
     save_predictor(predictor, WEIGHTS, card=card, half=True)
     say(f"wrote {WEIGHTS}, {WEIGHTS.stat().st_size / 1e6:.1f} MB")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import platform
 import statistics
@@ -22,6 +23,7 @@ from typing import Any
 import torch
 import tyro
 
+from unrender.errors import InputError
 from unrender.evaluate import EvaluateOptions, Report, evaluate, mean_irradiance
 from unrender.evaluate.protocol import definitions
 from unrender.io.files import write_file
@@ -76,6 +78,8 @@ def main(settings: Settings) -> None:
     """Render, train, measure, write."""
     if settings.threads:
         torch.set_num_threads(settings.threads)
+    if settings.evaluate and "dibr" not in settings.methods:
+        raise InputError("measuring needs dibr among the methods: retrieval looks through its encoder")
     data = settings.work / "pictures"
     report = render_dataset(
         find_meshes([settings.meshes]), data, CaptureOptions(), workers=os.cpu_count() or 1, progress=None
@@ -119,7 +123,7 @@ def lines(name: str) -> Callable[[Progress], None]:
         nonlocal last
         if time.monotonic() - last > LINE_EVERY:
             last = time.monotonic()
-            say(f"{name}: {progress.done:.1%}, loss {progress.loss:.3f}, {progress.stage}")
+            say(f"{name}: {progress.done:.1%}, loss {progress.loss or math.nan:.3f}, {progress.stage}")
 
     return show
 
@@ -146,7 +150,7 @@ def measure(settings: Settings, data: Path, minutes: dict[str, float]) -> None:
         "cores": os.cpu_count(),
         "device": settings.device,
         "torch": torch.__version__,
-        "objects": {"train": len(training), "val": len(validation)},
+        "objects": {"train": len(training), "val": len(validation), "left_out": training.skipped},
         "budget": {"steps": settings.steps, "batch_size": settings.batch_size, "seeds": settings.seeds},
         "protocol": dataclasses.asdict(options),
         "definitions": definitions(options),

@@ -63,7 +63,7 @@ def test_train_and_resume(run, tmp_path):
     assert (config.channels, config.size, config.flatten_weight) == ((8, 16), 16, NMRConfig().flatten_weight)
     report = json.loads((tmp_path / "out" / "training.json").read_text())
     assert report["options"]["schedule"] == "cosine"
-    assert report["options"]["augment"] == {"flip": True, "color": 0.0}
+    assert report["options"]["augment"] == {"flip": True, "color": 0.0, "scale": 0.0}
 
     code, out, error = run(*options, "--resume")
     assert (code, error) == (0, "")

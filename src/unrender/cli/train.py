@@ -64,6 +64,7 @@ class Train:
         clip_norm: gradients longer than this are shortened to it.
         flip: mirror half of the objects.
         color: change colours at random by up to this factor; 0 leaves them.
+        scale: let objects be larger or smaller in their pictures by up to this factor; 0 leaves them.
         precision: fp32, or bf16 on a GPU.
         seed: of parameters, order and augmentation.
         workers: processes that prepare batches ahead.
@@ -90,6 +91,7 @@ class Train:
     clip_norm: float | None = None
     flip: Literal["yes", "no"] | None = None
     color: float | None = None
+    scale: float | None = None
     precision: Literal["fp32", "bf16"] | None = None
     seed: int | None = None
     workers: int | None = None
@@ -151,11 +153,12 @@ class Train:
     def _augment(self, recipe: AugmentOptions | None) -> AugmentOptions | None:
         from ..learn.data.augment import AugmentOptions
 
-        if self.flip is None and self.color is None:
+        if self.flip is None and self.color is None and self.scale is None:
             return recipe
         base = AugmentOptions(flip=False) if recipe is None else recipe
         flip = base.flip if self.flip is None else self.flip == "yes"
-        return AugmentOptions(flip=flip, color=base.color if self.color is None else self.color)
+        color = base.color if self.color is None else self.color
+        return AugmentOptions(flip=flip, color=color, scale=base.scale if self.scale is None else self.scale)
 
 
 def changed_config(config: Any, settings: tuple[str, ...]) -> Any:

@@ -112,6 +112,23 @@ def test_colors_stay_below_alpha_and_agree_between_views():
         AugmentOptions(color=1.0)
 
 
+def test_scaled_objects_are_what_the_scaled_cameras_see():
+    mesh = to_unit_cube(lopsided())
+    batch = pack(capture(mesh, "a", "box", OPTIONS)).batch(torch.tensor([0] * 4), torch.tensor([[0, 1]] * 4))
+    changed = augment(batch, AugmentOptions(flip=False, scale=0.3), torch.Generator().manual_seed(2))
+    shares = changed.pictures[..., 3].mean((1, 2, 3)) / batch.pictures[..., 3].mean((1, 2, 3))
+    assert float(shares.min()) < 0.8
+    assert float(shares.max()) > 1.2
+    for i in range(4):
+        zoom = float(changed.cameras.intrinsics[i, 0, 0, 0] / batch.cameras.intrinsics[i, 0, 0, 0])
+        assert float(shares[i]) == pytest.approx(zoom**2, rel=0.05)
+        for k in range(2):
+            mask = mask_of(mesh, changed.cameras[i, k])
+            assert (mask - changed.pictures[i, k, ..., 3]).abs().mean() < 0.04
+    with pytest.raises(InputError, match="scale"):
+        AugmentOptions(scale=-0.1)
+
+
 def test_crops_fill_the_picture_and_keep_the_geometry():
     mesh = to_unit_cube(lopsided())
     packed = pack(capture(mesh, "a", "box", OPTIONS), crop=24)
@@ -122,6 +139,23 @@ def test_crops_fill_the_picture_and_keep_the_geometry():
         assert abs(max(int(rows), int(columns)) - 20) <= 1
         drawn, shown = mask_of(mesh, batch.cameras[0, k]) > 0, alpha > 0.5
         assert (drawn & shown).sum() > 0.85 * (drawn | shown).sum()
+
+
+def test_kinds_of_cameras_and_voxels():
+    item = capture(lopsided(), "a", "box", OPTIONS)
+    assert item.cameras is not None
+    flat = dataclasses.replace(item, cameras=item.cameras.replace(orthographic=True))
+    batch = pack(flat).batch(torch.tensor([0]), torch.tensor([[0, 1]]))
+    assert batch.cameras.orthographic
+    assert not pack(item).batch(torch.tensor([0]), torch.tensor([[0, 1]])).cameras.orthographic
+    with pytest.raises(InputError, match="perspective cameras, or all orthographic"):
+        PackedViews.load(Shelf([item, flat]))
+    with pytest.warns(UserWarning, match="1 objects have no voxels"):
+        packed = PackedViews.load(Shelf([item, dataclasses.replace(item, voxels=None)]))
+    assert packed.voxels is None
+    other = dataclasses.replace(item, voxels=torch.zeros(4, 4, 4, dtype=torch.bool))
+    with pytest.raises(InputError, match="voxels of one number a side, got"):
+        PackedViews.load(Shelf([item, other]))
 
 
 def test_objects_that_cannot_be_cut_out_are_named():

@@ -7,9 +7,11 @@ from unrender.errors import InputError
 from unrender.geometry import Mesh, cube
 from unrender.learn.data.capture import CaptureOptions, capture
 from unrender.learn.data.packed_views import PackedViews, pack
+from unrender.learn.methods import mesh_predictor
 from unrender.learn.methods.dibr import DIBRConfig, DIBRPredictor
 from unrender.learn.methods.nmr import NMRConfig
 from unrender.learn.methods.softras import SoftRasConfig, SoftRasPredictor
+from unrender.learn.networks.resnet import ResNet
 from unrender.learn.registry import METHODS, load_predictor, make_predictor, read_card, save_predictor
 from unrender.render import render
 
@@ -170,6 +172,41 @@ def test_every_method_can_be_found():
     for method in METHODS:
         if method not in ("retrieval", "mean-shape"):  # built from data, see test_retrieval.py
             assert make_predictor(method).method == method
+
+
+@pytest.mark.parametrize("method", CONFIGS)
+def test_renders_stay_in_single_precision_under_autocast(method, boxes, device, monkeypatch):
+    torch.manual_seed(0)
+    predictor = make_predictor(method, CONFIGS[method]).to(device).eval()
+    batch = boxes.batch(torch.arange(2), torch.tensor([[0, 1], [2, 4]])).to(device)
+    exact = predictor.loss(batch, 0.0)
+    seen = []
+
+    def spy(mesh, camera, light=None, **options):
+        seen.append((mesh.vertices.dtype, torch.is_autocast_enabled(device.type)))
+        return render(mesh, camera, light, **options)
+
+    monkeypatch.setattr(mesh_predictor, "render", spy)
+    with torch.autocast(device.type, torch.bfloat16):
+        assert predictor.encoder(batch.pictures[:, 0]).dtype == torch.bfloat16
+        rough = predictor.loss(batch, 0.0)
+    assert seen == [(torch.float32, False)]
+    for name, value in exact.items():
+        assert rough[name].dtype == torch.float32 or name == "camera"
+        torch.testing.assert_close(rough[name].float(), value, rtol=0.1, atol=0.05)
+
+
+def test_encoders_start_from_weights_in_a_file(tmp_path):
+    source = ResNet(18, in_channels=3)
+    file = tmp_path / "resnet18.pth"
+    torch.save({**source.state_dict(), "fc.weight": torch.zeros(1000, 512)}, file)
+    small = {**SMALL, "encoder": "resnet18", "encoder_file": str(file)}
+    predictor = make_predictor("nmr", NMRConfig(**small))
+    predictor.prepare_training()
+    weights = dict(predictor.named_parameters())
+    assert torch.equal(weights["encoder.0.conv1.weight"][:, :3], source.conv1.weight)
+    with pytest.raises(InputError, match="encoder_file needs a residual network"):
+        NMRConfig(encoder_file=str(file))
 
 
 def test_critic_and_perceptual_distance_teach(boxes, tmp_path, device):

@@ -10,7 +10,7 @@ from unrender.geometry import icosphere
 from unrender.learn.networks.camera_head import CameraHead, ViewDirections, view_angles
 from unrender.learn.networks.conv_encoder import ConvEncoder
 from unrender.learn.networks.light_head import LightHead
-from unrender.learn.networks.shape_decoders import BoundedShape, OffsetShape
+from unrender.learn.networks.shape_decoders import BoundedShape, OffsetShape, VertexField
 from unrender.learn.networks.texture_decoders import PaletteDecoder, UVTextureDecoder, VertexColorDecoder
 from unrender.render import Camera
 
@@ -39,7 +39,7 @@ def test_bounded_shape_follows_the_released_formula():
     for i, j, k in ((0, 3, 0), (1, 17, 1), (2, 40, 2)):
         t = template.vertices[j, k].item() / 2
         c = math.tanh(0.1 * decoder.center(hidden)[i, k].item())
-        bias = decoder.bias(hidden)[i, 3 * j + k].item()
+        bias = decoder.bias(hidden)[i, j, k].item()
         size = min(max(abs(t), 1e-6), 1 - 1e-6)
         s = 1 / (1 + math.exp(-(math.log(size / (1 - size)) + bias)))
         expected = (s * (1 - c) if t > 0 else -s * (1 + c) if t < 0 else 0) + c
@@ -55,6 +55,25 @@ def test_offset_shape_starts_as_the_template():
     template = icosphere(1)
     vertices = OffsetShape(4, template, (8, 8), learned_scale=False)(torch.randn(2, 4))
     assert torch.allclose(vertices, (0.35 * template.vertices).expand(2, -1, -1), atol=0.02)
+
+
+def test_vertex_fields_scale_patterns_by_their_degree():
+    """Spherical harmonics of degree l come out (1 + 6 / a) / (1 + l (l + 1) / a) times as large."""
+    template, a = icosphere(3), 4.0
+    field = VertexField(1, template, a)
+    x, y, z = template.vertices.unbind(-1)
+    patterns = {0: torch.ones_like(x), 1: y, 2: x * z, 3: x * y * z}
+    for degree, pattern in patterns.items():
+        with torch.no_grad():
+            field.linear.weight.zero_()
+            field.linear.bias.copy_(pattern[:, None].expand(-1, 3).flatten())
+            found = field(torch.zeros(1, 1))[0, :, 1]
+        factor = float((found * pattern).sum() / pattern.square().sum())
+        assert factor == pytest.approx((1 + 6 / a) / (1 + degree * (degree + 1) / a), rel=0.05)
+        assert float((found - factor * pattern).abs().max()) < 0.1 * float(pattern.abs().max())
+    plain = VertexField(2, template, 0.0)
+    values = torch.randn(3, 2)
+    assert torch.equal(plain(values), plain.linear(values).unflatten(-1, (-1, 3)))
 
 
 def test_texture_decoder_wraps_round_the_sphere():

@@ -109,6 +109,20 @@ def test_processes_share_a_batch(data, tmp_path, processes):
     assert scores[0]["mask_iou"] == pytest.approx(result.scores.mask_iou, abs=2e-3)
 
 
+@pytest.mark.slow
+def test_processes_share_a_batch_of_a_real_method(data, tmp_path):
+    """DIB-R without batch normalisation, which on CPUs sees the batch of its process alone."""
+    config = {"size": 32, "channels": [4, 8], "hidden": 8, "features": 8, "subdivisions": 1}
+    config |= {"texture_size": 8, "batch_norm": False, "crop": True, "camera": True}
+    options = {"method": "dibr", "config": config, "steps": 2, "validate_every": 0, "learning_rate": 1e-3}
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    process = start(data, tmp_path / "many", options, launcher=(sys.executable, *torchrun))
+    train(toy_options(data, tmp_path / "one", **options))
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors
+    assert losses(tmp_path / "many") == pytest.approx(losses(tmp_path / "one"), rel=1e-4)
+
+
 def test_resume_refuses_what_does_not_fit(data, tmp_path):
     with pytest.raises(InputError, match="no checkpoint to resume from"):
         train(toy_options(data, tmp_path), resume=True)

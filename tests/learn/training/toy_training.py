@@ -98,8 +98,10 @@ def register() -> None:
 
 
 def toy_options(data: Path, out: Path, **changes: Any) -> TrainOptions:
-    """Options of a short training of the toy."""
-    config = ToyConfig(**changes.pop("config", {}))
+    """Options of a short training of the toy, or of another method."""
+    method = changes.pop("method", "toy")
+    fields = {n: tuple(v) if isinstance(v, list) else v for n, v in changes.pop("config", {}).items()}
+    config = registry.method_config(method)(**fields)
     if "augment" in changes:
         changes["augment"] = AugmentOptions(**changes["augment"])
     values: dict[str, Any] = {
@@ -109,7 +111,7 @@ def toy_options(data: Path, out: Path, **changes: Any) -> TrainOptions:
         "validate_every": 4,
         "checkpoint_minutes": 0.0,
     }
-    return TrainOptions(method="toy", config=config, data=(data,), out=out, **{**values, **changes})
+    return TrainOptions(method=method, config=config, data=(data,), out=out, **{**values, **changes})
 
 
 def parameters(out: Path) -> dict[str, Tensor]:

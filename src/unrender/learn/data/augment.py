@@ -1,4 +1,4 @@
-"""Changes to training pictures that keep them true: mirror images and other colours."""
+"""Changes to training pictures that keep them true: mirror images, other colours, other focal lengths."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ...errors import InputError
 from ..predictor import Batch
@@ -19,17 +20,21 @@ class AugmentOptions:
         flip: mirror half of the objects across x = 0.
         color: how far colours are stretched, 0 for not at all; from 1/4 on the channels of half the objects
             are also exchanged.
+        scale: how much larger or smaller the object may stand in the pictures, about their middle; cameras
+            change with them. 0 for not at all.
 
     Raises:
-        InputError: ``color`` is not in [0, 1).
+        InputError: ``color`` or ``scale`` is not in [0, 1).
     """
 
     flip: bool = True
     color: float = 0.0
+    scale: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.color < 1:
-            raise InputError(f"color must be in [0, 1), got {self.color}")
+        for name in ("color", "scale"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name} must be in [0, 1), got {getattr(self, name)}")
 
 
 def augment(batch: Batch, options: AugmentOptions, generator: torch.Generator) -> Batch:
@@ -46,6 +51,7 @@ def augment(batch: Batch, options: AugmentOptions, generator: torch.Generator) -
     gains = (torch.rand(count, 1, 1, 1, 3, generator=generator) * 2 - 1).to(device)
     order = torch.rand(count, 3, generator=generator).argsort(-1).to(device)
     exchanged = (torch.rand(count, 1, generator=generator) < 0.5).to(device)
+    zooms = (1 + options.scale * (2 * torch.rand(count, generator=generator) - 1)).to(device)
     if options.color:
         colors, alpha = batch.pictures[..., :3], batch.pictures[..., 3:]
         if options.color >= 0.25:
@@ -53,7 +59,26 @@ def augment(batch: Batch, options: AugmentOptions, generator: torch.Generator) -
             colors = colors.gather(-1, order[:, None, None, None].expand_as(colors))
         colors = torch.minimum(colors * (1 + options.color * gains), alpha)
         batch = dataclasses.replace(batch, pictures=torch.cat([colors, alpha], -1))
+    if options.scale:
+        batch = _zoomed(batch, zooms)
     return _mirrored(batch, flips) if options.flip else batch
+
+
+def _zoomed(batch: Batch, zooms: Tensor) -> Batch:
+    """The batch with its objects (B,) times as large about the middle of their pictures."""
+    cameras, pictures = batch.cameras, batch.pictures
+    views = pictures.shape[1]
+    planes = pictures.flatten(0, 1).permute(0, 3, 1, 2)
+    turn = torch.zeros(len(planes), 2, 3, device=pictures.device)
+    turn[:, 0, 0] = turn[:, 1, 1] = 1 / zooms.repeat_interleave(views)
+    places = functional.affine_grid(turn, list(planes.shape), align_corners=False)
+    planes = functional.grid_sample(planes, places, align_corners=False)
+    middle = cameras.intrinsics.new_tensor([cameras.width / 2, cameras.height / 2])
+    intrinsics = cameras.intrinsics.clone()
+    intrinsics[..., :2, :2] *= zooms[:, None, None, None]
+    intrinsics[..., :2, 2] = middle + (intrinsics[..., :2, 2] - middle) * zooms[:, None, None]
+    pictures = planes.permute(0, 2, 3, 1).reshape(pictures.shape)
+    return dataclasses.replace(batch, pictures=pictures, cameras=cameras.replace(intrinsics=intrinsics))
 
 
 def _mirrored(batch: Batch, chosen: Tensor) -> Batch:

@@ -34,7 +34,7 @@ class ObjectViews:
         point_normals: unit normals of the points, shape (N, 3), float32.
 
     Raises:
-        InputError: a shape or dtype is wrong.
+        InputError: pictures, cameras, depth or normals do not fit each other.
     """
 
     name: str

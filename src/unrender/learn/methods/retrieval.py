@@ -24,7 +24,7 @@ class RetrievalConfig:
 
     Attributes:
         source: the method whose encoder compares pictures.
-        source_config: fields of that method's configuration that are not its defaults.
+        source_config: fields of that method's configuration.
         features: length of the encoder's vectors.
         objects: in the database.
         views: pictures of each.

@@ -11,10 +11,11 @@ from ...geometry import EdgeTopology, Mesh
 class VertexField(nn.Module):
     """A linear layer to a vector a vertex, whose rows may share what they learn with their neighbours.
 
-    Silhouettes and colours say something of few vertices at a time. With ``smoothness`` a, what the layer says
-    is multiplied by the inverse of I + L / a, with L the Laplacian of the template scaled so that on a sphere
-    a pattern of degree l is kept by (1 + 6 / a) / (1 + l (l + 1) / a): large patterns move more, small ones
-    less, nothing is lost. The same idea moves vertices in ``fit`` (Nicolet et al. 2021).
+    Silhouettes and colours say something of few vertices at a time. With ``smoothness`` a, what the layer
+    says is multiplied by the inverse of I + L / a, L being the Laplacian of the template, scaled so that on a
+    sphere a pattern of degree l comes out (1 + 6 / a) / (1 + l (l + 1) / a) times as large: large patterns
+    move more, small ones less, and nothing is lost. The idea is that of Nicolet et al. 2021, by which ``fit``
+    moves vertices.
 
     Args:
         inputs: length of the vectors before.
