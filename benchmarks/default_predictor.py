@@ -40,7 +40,7 @@ ROOT = Path(__file__).resolve().parents[1]
 HOME = ROOT.parent / "shared" / "data" / "home"
 GENERATED = "procedural:1500:1"
 CAMERAS = CaptureOptions(cameras="random", size=96, views=12)
-CONFIG = quick_config("dibr", camera=True, crop=True)
+CONFIG = quick_config("dibr", camera=True, crop=True, camera_weight=0.5)
 LINE_EVERY = 30.0  # seconds
 
 
@@ -104,7 +104,7 @@ def pack(settings: Settings, folder: Path, file: Path) -> None:
     """Measure the predictor on the real objects of split val, and write it with its card."""
     training = PackedViews.load(open_dataset(folder, "train"))
     validation = open_dataset(folder, "val")
-    light, options = mean_irradiance(training.lights), EvaluateOptions()
+    light, options = mean_irradiance(training.lights), EvaluateOptions(points=20_000)
     # in half precision, as it is shipped
     save_predictor(load_predictor(file), settings.work / "half.safetensors", half=True)
     predictor = load_predictor(settings.work / "half.safetensors", device=settings.device)

@@ -133,7 +133,7 @@ def measure(settings: Settings, data: Path, minutes: dict[str, float]) -> None:
     training = PackedViews.load(open_dataset(data, "train"))
     light = mean_irradiance(training.lights)
     validation = open_dataset(data, "val")
-    options = EvaluateOptions()
+    options = EvaluateOptions(points=20_000)
     entries = []
     for row in [*BUILT, *settings.methods]:
         reports = []

@@ -152,6 +152,19 @@ def learning_table(report: dict[str, Any]) -> str:
     )
 
 
+def train_table(report: dict[str, Any]) -> str:
+    """How validation rose in a training, and where the time of a step went."""
+    rows = [["after step", "IoU of silhouettes", "3D IoU"]]
+    rows += [[f"{r['step']}", f"{r['mask_iou']:.3f}", f"{r['voxel_iou']:.3f}"] for r in report["scores"]]
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in report["shares"].items())
+    minutes = report["seconds"] / 60
+    return (
+        f"{markdown(rows)}\n\n{minutes:.1f} minutes on {plural(report['cores'], 'core')}; a step takes "
+        f"{report['step_seconds']:.2f} s: {shares} (render is forward alone, with losses; backward that "
+        f"of both).\n"
+    )
+
+
 def light_table(report: dict[str, Any]) -> str:
     """Errors of predicted light in benchmarks/learning.py, beside those of the mean light."""
     labels = {
@@ -252,6 +265,7 @@ TABLES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "light": (light_table, ("learning-cpu.json",)),
     "photos": (photos_table, ("photos-cpu.json",)),
     "predict": (predict_table, ("predict-cpu.json",)),
+    "train": (train_table, ("train-cpu.json",)),
     "card": (card_table, ("default-predictor.json",)),
     "rasterize": (rasterize_table, ("rasterize-cpu.json",)),
     "rasterize-cuda": (rasterize_table, ("rasterize-cuda.json",)),

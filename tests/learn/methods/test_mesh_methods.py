@@ -49,10 +49,10 @@ def test_a_few_steps_fit_two_boxes(method, boxes, device):
     optimizer = torch.optim.Adam(predictor.parameters(), lr=2e-3)
     generator = torch.Generator().manual_seed(0)
     history = []
-    for step in range(40):
+    for step in range(60):
         views = torch.randint(6, (2, 2), generator=generator)
         batch = boxes.batch(torch.arange(2), views).to(device)
-        terms = predictor.loss(batch, step / 40)
+        terms = predictor.loss(batch, step / 60)
         total = torch.stack(list(terms.values())).sum()
         optimizer.zero_grad()
         total.backward()

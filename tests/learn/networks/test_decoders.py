@@ -11,7 +11,12 @@ from unrender.learn.networks.camera_head import CameraHead, ViewDirections, view
 from unrender.learn.networks.conv_encoder import ConvEncoder
 from unrender.learn.networks.light_head import LightHead
 from unrender.learn.networks.shape_decoders import BoundedShape, OffsetShape, VertexField
-from unrender.learn.networks.texture_decoders import PaletteDecoder, UVTextureDecoder, VertexColorDecoder
+from unrender.learn.networks.texture_decoders import (
+    PaletteDecoder,
+    UVTextureDecoder,
+    VertexColorDecoder,
+    mean_color,
+)
 from unrender.render import Camera
 
 
@@ -79,7 +84,7 @@ def test_vertex_fields_scale_patterns_by_their_degree():
 def test_texture_decoder_wraps_round_the_sphere():
     torch.manual_seed(0)
     decoder = UVTextureDecoder(4, height=16, channels=4)
-    texture = decoder(torch.randn(2, 4))
+    texture = decoder(torch.randn(2, 4), torch.full((2, 3), 0.5))
     assert texture.shape == (2, 16, 32, 3)
     assert 0 < texture.min() < texture.max() < 1
     # turning the coarsest maps turns the texture: the seam is nowhere special
@@ -98,9 +103,24 @@ def test_texture_decoder_wraps_round_the_sphere():
 
 
 def test_vertex_colors_are_colors():
-    colors = VertexColorDecoder(4, 12, hidden=8)(torch.randn(2, 4))
+    colors = VertexColorDecoder(4, 12, hidden=8)(torch.randn(2, 4), torch.rand(2, 3))
     assert colors.shape == (2, 12, 3)
     assert 0 < colors.min() < colors.max() < 1
+
+
+@pytest.mark.parametrize("decoder", [UVTextureDecoder(4, height=8), VertexColorDecoder(4, 12, hidden=8)])
+def test_colors_vary_about_that_of_the_picture(decoder):
+    torch.manual_seed(0)
+    pictures = torch.zeros(2, 8, 8, 4)
+    for picture, color in zip(pictures, torch.tensor([[0.9, 0.2, 0.1], [0.1, 0.3, 0.8]]), strict=True):
+        picture[2:6, 2:6] = torch.cat([0.5 * color, torch.tensor([0.5])])  # half covered
+    base = mean_color(pictures)
+    torch.testing.assert_close(base, torch.tensor([[0.9, 0.2, 0.1], [0.1, 0.3, 0.8]]))
+    with torch.no_grad():
+        for weight in list(decoder.parameters())[-2:]:  # of the last layer
+            weight.zero_()
+    colors = decoder(torch.randn(2, 4), base).reshape(2, -1, 3)
+    torch.testing.assert_close(colors, base[:, None].expand_as(colors))
 
 
 def test_palette_mixes_colors_of_the_picture():
@@ -119,10 +139,10 @@ def test_untrained_light_leaves_colors_nearly_as_they_are():
     record = LightHead(8, "harmonics")(torch.randn(3, 8))
     lights = record.lights()
     assert lights is not None
-    shading = lights[0].diffuse(
-        torch.zeros(3, 5, 3), torch.nn.functional.normalize(torch.randn(3, 5, 3), dim=-1)
-    )
-    assert torch.allclose(shading, torch.ones(3, 5, 3), atol=0.1)
+    normals = torch.nn.functional.normalize(torch.randn(3, 5, 3), dim=-1)
+    shading = lights[0].diffuse(torch.zeros(3, 5, 3), normals)
+    expected = 0.8 + 0.2 * 2 / math.sqrt(3) * normals[..., 1:2]  # an ambient part, and more from above
+    assert torch.allclose(shading, expected.expand(3, 5, 3), atol=0.1)
 
 
 @pytest.mark.parametrize("kind", ["lambert", "phong"])

@@ -17,7 +17,7 @@ from ..data.light_record import LightKind, LightRecord
 from ..networks.camera_head import CameraHead
 from ..networks.light_head import LightHead
 from ..networks.shape_decoders import OffsetShape
-from ..networks.texture_decoders import UVTextureDecoder, VertexColorDecoder
+from ..networks.texture_decoders import UVTextureDecoder, VertexColorDecoder, mean_color
 from ..prediction import Prediction
 from ..predictor import Batch
 from .mesh_predictor import MeshPredictor, MeshPredictorConfig
@@ -101,8 +101,8 @@ class DIBRPredictor(MeshPredictor):
         return vertices - self.shape.template
 
     def appearance(self, vertices: Tensor, features: Tensor, pictures: Tensor) -> Mesh:
-        """The mesh with a UV texture, or with vertex colours."""
-        colors = self.colors(features)
+        """The mesh with a UV texture, or with vertex colours, about the mean colour of the picture."""
+        colors = self.colors(features, mean_color(pictures))
         if self.config.appearance == "vertices":
             return Mesh(vertices, self.template_faces, vertex_colors=colors)
         assert isinstance(self.uvs, Tensor)

@@ -10,7 +10,8 @@ from torch.nn import functional
 
 from ..data.light_record import LightKind, LightRecord
 
-_HARMONICS = 2 * math.sqrt(math.pi)  # the first coefficient of a light that leaves colours as they are
+_WHITE = 2 * math.sqrt(math.pi)  # the first coefficient of a light that leaves colours as they are
+_ABOVE = 1  # the coefficient of light from above
 
 
 class LightHead(nn.Module):
@@ -41,7 +42,7 @@ class LightHead(nn.Module):
         if self.kind == "harmonics":
             coefficients = 0.5 * raw.unflatten(-1, (9, 3))
             base = torch.zeros_like(coefficients)
-            base[:, 0] = _HARMONICS
+            base[:, 0], base[:, _ABOVE] = 0.8 * _WHITE, 0.2 * _WHITE
             return LightRecord("harmonics", coefficients=base + coefficients)
         up = raw.new_tensor([0.0, 1.0, 0.0])
         direction = functional.normalize(raw[:, :3] + up, dim=-1)

@@ -40,12 +40,18 @@ class UVTextureDecoder(nn.Module):
         )
         self.last = nn.Conv2d(widths[-1], 3, 3)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Decode (B, features) to textures (B, height, 2 height, 3) in (0, 1)."""
+    def forward(self, features: Tensor, base: Tensor) -> Tensor:
+        """Decode features (B, F) to textures (B, height, 2 height, 3) in (0, 1).
+
+        Args:
+            features: what varies over the surface.
+            base: colours in [0, 1] that it varies about, shape (B, 3).
+        """
         maps = functional.relu(self.start(features)).unflatten(-1, (self.width, 4, 8))
         for layer in self.layers:
             maps = functional.relu(functional.pixel_shuffle(layer(_pad_sphere(maps)), 2))
-        return torch.sigmoid(self.last(_pad_sphere(maps))).permute(0, 2, 3, 1)
+        change = self.last(_pad_sphere(maps)).permute(0, 2, 3, 1)
+        return torch.sigmoid(change + _logit(base)[:, None, None])
 
 
 class VertexColorDecoder(nn.Module):
@@ -59,13 +65,11 @@ class VertexColorDecoder(nn.Module):
 
     def __init__(self, features: int, vertices: int, hidden: int = 1024) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, vertices * 3), nn.Sigmoid()
-        )
+        self.layers = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, vertices * 3))
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Decode (B, features) to colours (B, V, 3) in (0, 1)."""
-        return self.layers(features).unflatten(-1, (-1, 3))
+    def forward(self, features: Tensor, base: Tensor) -> Tensor:
+        """Decode (B, features) to colours (B, V, 3) in (0, 1) about base colours (B, 3)."""
+        return torch.sigmoid(self.layers(features).unflatten(-1, (-1, 3)) + _logit(base)[:, None])
 
 
 class PaletteDecoder(nn.Module):
@@ -122,6 +126,16 @@ class PaletteDecoder(nn.Module):
         palette = weights @ straight.mT
         chosen = (self.codes @ self.selection(features).unflatten(-1, (-1, self.colors))).softmax(-1)
         return (chosen @ palette).unflatten(1, (-1, self.texels, self.texels))
+
+
+def mean_color(pictures: Tensor) -> Tensor:
+    """Mean colours of the objects in pictures (B, H, W, 4), colours multiplied by alpha: shape (B, 3)."""
+    total = pictures.sum((1, 2))
+    return total[:, :3] / total[:, 3:].clamp(min=1e-6)
+
+
+def _logit(colors: Tensor) -> Tensor:
+    return torch.logit(colors.clamp(0.02, 0.98))
 
 
 def _pad_sphere(maps: Tensor) -> Tensor:
