@@ -1,0 +1,94 @@
+import math
+
+import pytest
+import torch
+from fields import Ball, constant, shells
+from trimesh import Trimesh
+
+from unrender.errors import InputError
+from unrender.implicit import ExtractOptions, GridField, OccupancyField, extract_mesh, refine_mesh
+from unrender.implicit.extract import grid_logits
+
+
+@pytest.mark.parametrize("resolution", [32, 64, 128])
+def test_mesh_of_a_ball(resolution):
+    center = torch.tensor([0.05, -0.02, 0.03])
+    ball = Ball(0.4, center)
+    mesh = extract_mesh(ball, ExtractOptions(resolution=resolution))
+    distance = (mesh.vertices - center).norm(dim=-1) - 0.4
+    cell = 1.1 / resolution
+    assert float(distance.abs().max()) < 0.3 * cell**2 / 0.4 + 1e-5
+    found = Trimesh(mesh.vertices.numpy(), mesh.faces.numpy(), process=False)
+    assert found.is_watertight
+    assert found.volume == pytest.approx(
+        4 / 3 * math.pi * 0.4**3, rel=3 * (cell / 0.4) ** 2
+    )  # faces outwards
+    assert mesh.vertex_colors is not None
+    assert torch.allclose(mesh.vertex_colors, (mesh.vertices + 1) / 2, atol=1e-6)
+
+
+def test_fine_grids_are_looked_at_near_the_surface_alone():
+    ball = Ball()
+    logits = grid_logits(ball, ExtractOptions(resolution=128))
+    assert ball.asked < 129**3 / 4
+    axis = torch.linspace(-0.55, 0.55, 129)
+    exact, _ = Ball()(torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1))
+    assert torch.equal(logits > 0, exact > 0)
+    near = exact.abs() < 10 * 1.1 / 128
+    assert torch.allclose(logits[near], exact[near], atol=1e-5)
+
+
+def test_every_surface_is_found():
+    mesh = extract_mesh(shells, ExtractOptions(resolution=64))
+    assert len(Trimesh(mesh.vertices.numpy(), mesh.faces.numpy(), process=False).split()) == 3
+
+
+def test_refined_vertices_lie_nearer():
+    mesh = extract_mesh(Ball(), ExtractOptions(resolution=32))
+    rough = mesh.replace(vertices=mesh.vertices + 2e-3 * torch.randn_like(mesh.vertices))
+    fine = refine_mesh(Ball(), rough, steps=60, learning_rate=1e-4)
+    before, after = ((m.vertices.norm(dim=-1) - 0.4).abs().mean() for m in (rough, fine))
+    assert float(after) < 0.7 * float(before)
+
+
+@pytest.mark.parametrize(("value", "state"), [(-3.0, "empty"), (3.0, "full")])
+def test_fields_without_a_surface_are_refused(value, state):
+    with pytest.raises(InputError, match=f"must have a surface, but it is {state}"):
+        extract_mesh(constant(value))
+    with pytest.raises(InputError, match="finite logits"):
+        extract_mesh(constant(math.nan))
+    with pytest.raises(InputError, match="32 times a power of two, got 48"):
+        ExtractOptions(resolution=48)
+
+
+def test_untrained_fields_are_balls():
+    torch.manual_seed(0)
+    for field in (OccupancyField(hidden=32), GridField()):
+        mesh = extract_mesh(field, ExtractOptions(resolution=32))
+        assert float((mesh.vertices.norm(dim=-1) - 0.3).abs().max()) < 0.08
+
+
+def test_decoder_of_the_paper_has_its_weights():
+    field = OccupancyField(latent=256)
+    blocks = 5 * (2 * (512 * 512 + 512) + 256 * 512 + 512)
+    assert sum(p.numel() for p in field.parameters()) == 3 * 512 + 512 + blocks + 512 * 4 + 4
+    logit, color = field(torch.rand(2, 7, 3), torch.rand(2, 256))
+    assert logit.shape == (2, 7)
+    assert color.shape == (2, 7, 3)
+    with pytest.raises(InputError, match="length 256, got 0"):
+        field(torch.rand(7, 3))
+
+
+def test_grid_fields_index_x_y_z():
+    torch.manual_seed(0)
+    field = GridField(resolutions=(3,), features=1, hidden=16)
+    with torch.no_grad():
+        field.grids[0].zero_()
+        field.grids[0][0, 0, 2, 1, 0] = 9.0  # x high, y in the middle, z low
+    points = torch.tensor([[0.55, 0.0, -0.55], [-0.55, 0.0, 0.55], [0.0, 0.55, -0.55]])
+    zero = torch.zeros(1, 3)
+    base, _ = field(zero)
+    logits = field(points)[0] - 10 * (0.3 - points.norm(dim=-1)) - (base - 3.0)
+    logits = logits.detach()
+    assert float(logits[0].abs()) > 1e-4
+    assert torch.allclose(logits[1:], torch.zeros(2), atol=1e-5)
