@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ..io import Views
 
 HELD_OUT_EVERY = 8
-LINE_EVERY = 10.0  # seconds, where there is no terminal
 
 
 @dataclasses.dataclass(frozen=True)

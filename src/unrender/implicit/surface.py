@@ -15,8 +15,8 @@ STEEP = 1e-3  # least size of the logit's slope along a ray that gradients are d
 def surface_depth(field: Field, rays: Rays, hits: Hits) -> Tensor:
     """Depths of the hits with the analytic gradient of Niemeyer et al. 2020, eq. 10.
 
-    At the surface f(o + d w) = 0 whatever the parameters are, so that the depth d changes with any parameter p
-    of the field, of o or of w as dd/dp = -(df/dp) / (grad f . w), where df/dp is taken at fixed d. It needs the
+    At the surface f(o + d w) = 0 whatever the parameters are, so the depth d changes with any parameter p of
+    the field, of o or of w as dd/dp = -(df/dp) / (grad f . w), where df/dp is taken at fixed d. It needs the
     field at the surface alone, however many samples found it.
 
     Args:

@@ -1,0 +1,143 @@
+"""What pictures say about a field (Niemeyer et al. 2020, 3.3; ``papers.md`` 1.4)."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from ..errors import InputError
+from ..render.rays import Rays, cube_span
+from .cast import Hits
+from .field import Field
+from .surface import outward_normals, surface_depth
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RayTargets:
+    """What is known of N rays.
+
+    Attributes:
+        colors: of the pixels, shape (N, 3).
+        inside: whether the object covers them, bool, shape (N,).
+        depth: camera z of the surface, 0 where unknown, shape (N,); None where no depth is known.
+        solid: depths at which the object is likely to be on rays inside the mask, 0 where unknown, shape
+            (N,), as of the visual hull; None draws them at random.
+    """
+
+    colors: Tensor
+    inside: Tensor
+    depth: Tensor | None = None
+    solid: Tensor | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FieldLossOptions:
+    """Weights of the terms, which are sums over rays divided by their number, and their constants.
+
+    Attributes:
+        color: L1 of colours where a ray hits inside the mask.
+        depth: L1 of camera z there, where depth is known.
+        freespace: cross-entropy that says empty, on rays outside the mask.
+        occupancy: cross-entropy that says filled, on rays inside the mask that hit nothing.
+        normal: differences of normals at points a little apart.
+        half_side: of the cube outside of which nothing is looked for.
+        solid_half_side: of the cube that points to be filled are drawn from.
+        apart: most that the points of ``normal`` differ in a coordinate.
+        normal_step: of the differences that normals are taken by.
+
+    Raises:
+        InputError: a number is negative.
+    """
+
+    color: float = 1.0
+    depth: float = 1.0
+    freespace: float = 1.0
+    occupancy: float = 1.0
+    normal: float = 0.05
+    half_side: float = 0.55
+    solid_half_side: float = 0.5
+    apart: float = 5e-4
+    normal_step: float = 1e-3
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            if not getattr(self, field.name) >= 0:
+                raise InputError(f"{field.name} must not be negative, got {getattr(self, field.name)}")
+
+
+def field_losses(
+    field: Field,
+    rays: Rays,
+    hits: Hits,
+    targets: RayTargets,
+    options: FieldLossOptions | None = None,
+    *,
+    generator: torch.Generator | None = None,
+) -> dict[str, Tensor]:
+    """The weighted terms of N rays.
+
+    Args:
+        field: of the object.
+        rays: shape (N,), in the object's frame.
+        hits: of these rays.
+        targets: of these rays.
+        options: weights.
+        generator: of random points, on the device of the rays.
+    """
+    options = FieldLossOptions() if options is None else options
+    count = max(1, rays.origins.shape[0])
+    depth = surface_depth(field, rays, hits)  # of the rays that hit
+    points = rays.select(hits.hit).at(depth)
+    inside, hit = targets.inside, hits.hit
+    terms: dict[str, Tensor] = {}
+
+    seen = inside[hit]
+    _, colors = field(points)
+    wrong = (colors - targets.colors[hit]).abs().sum(-1)
+    terms["color"] = options.color * (wrong * seen).sum() / count
+    if targets.depth is not None and options.depth:
+        known = seen & (targets.depth[hit] > 0)
+        terms["depth"] = options.depth * ((depth - targets.depth[hit]).abs() * known).sum() / count
+
+    outside = ~inside
+    free = _points_on(rays, options.half_side, generator)
+    free[hit] = points.detach()  # this term never moves the depth
+    terms["freespace"] = options.freespace * _entropy(field, free[outside], 0.0) / count
+
+    missed = inside & ~hit & ~hits.inside
+    solid = _points_on(rays, options.solid_half_side, generator)
+    for given in (targets.solid, targets.depth):
+        if given is not None:
+            solid = torch.where((given > 0)[:, None], rays.at(given), solid)
+    terms["occupancy"] = options.occupancy * _entropy(field, solid[missed].detach(), 1.0) / count
+
+    blocked = hits.inside & outside  # rays that begin in the object, where there is nothing to see
+    if bool(blocked.any()):
+        start, _ = cube_span(rays.detach().select(blocked), options.half_side)
+        entries = rays.detach().select(blocked).at(start)
+        terms["freespace"] = terms["freespace"] + options.freespace * _entropy(field, entries, 0.0) / count
+
+    if options.normal and points.shape[0]:
+        here = points.detach()
+        noise = torch.rand(here.shape, generator=generator, device=here.device, dtype=here.dtype)
+        there = here + options.apart * (2 * noise - 1)
+        first, second = outward_normals(field, torch.stack([here, there]), step=options.normal_step)
+        terms["normal"] = options.normal * (first - second).square().sum(-1).add(1e-12).sqrt().sum() / count
+    return terms
+
+
+def _entropy(field: Field, points: Tensor, wanted: float) -> Tensor:
+    """Summed cross-entropy of the logits at points (M, 3)."""
+    logits, _ = field(points)
+    return binary_cross_entropy_with_logits(logits, torch.full_like(logits, wanted), reduction="sum")
+
+
+def _points_on(rays: Rays, half_side: float, generator: torch.Generator | None) -> Tensor:
+    """A point on each ray, uniformly at random between where it enters and leaves a cube, (N, 3)."""
+    rays = rays.detach()
+    start, end = cube_span(rays, half_side)
+    share = torch.rand(start.shape, generator=generator, device=start.device, dtype=start.dtype)
+    return rays.at(start + share * (end - start))
