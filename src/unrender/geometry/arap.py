@@ -20,7 +20,7 @@ def arap_energy(
     *,
     weights: Literal["cotangent", "uniform"] = "cotangent",
 ) -> Tensor:
-    """Energy of Sorkine and Alexa, "As-Rigid-As-Possible Surface Modeling" (2007), eq. 3, as mean strain:
+    """Energy of Sorkine and Alexa, "As-Rigid-As-Possible Surface Modeling" (2007), eq. 3, as mean strain::
 
         sum_i sum_j w_ij |(v_i - v_j) - R_i (r_i - r_j)|^2  /  sum_i sum_j w_ij |r_i - r_j|^2
 

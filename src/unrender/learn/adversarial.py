@@ -57,7 +57,7 @@ def critic_loss(
     penalty: float = 10.0,
     generator: torch.Generator | None = None,
 ) -> dict[str, Tensor]:
-    """What the critic minimises: mean D(fake) - mean D(real) + penalty * mean (|grad D(x)| - 1)^2.
+    """What the critic minimises: mean D(fake) - mean D(real) + penalty * mean ``(|grad D(x)| - 1)^2``.
 
     The gradient is taken at x, uniformly at random on the line between a real and a rendered picture.
 

@@ -9,7 +9,7 @@ from ..errors import InputError
 
 
 def silhouette_loss(alpha: Tensor, target: Tensor) -> Tensor:
-    """1 - soft intersection over union, 1 - |A T| / |A + T - A T| (N3MR eq. 7, SoftRas eq. 9).
+    """1 - soft intersection over union, ``1 - |A T| / |A + T - A T|`` (N3MR eq. 7, SoftRas eq. 9).
 
     Args:
         alpha: silhouettes in [0, 1], shape (..., H, W).
@@ -24,7 +24,7 @@ def silhouette_loss(alpha: Tensor, target: Tensor) -> Tensor:
 
 
 def color_loss(colors: Tensor, target: Tensor) -> Tensor:
-    """Mean over the pixels of the sum over the channels of |C - T|, as in DIB-R's released code.
+    """Mean over the pixels of the sum over the channels of ``|C - T|``, as in DIB-R's released code.
 
     Args:
         colors: shape (..., H, W, C), 0 where there is nothing.

@@ -16,10 +16,10 @@ from .networks.resnet import ResNet
 class PerceptualDistance(nn.Module):
     """Distance of two pictures in the maps of an encoder of ours.
 
-    d(a, b) is the sum over the layers of the mean over all places of |f_a / |f_a| - f_b / |f_b||^2, where f
-    are the maps' vectors there: Zhang et al. 2018, eq. 1, without their learned weights of the channels. The
-    layers are those after each activation of a :class:`ConvEncoder`, or after the first convolution and the
-    four stages of a :class:`ResNet`.
+    d(a, b) is the sum over the layers of the mean over all places of ``|f_a / |f_a| - f_b / |f_b||^2``, where
+    f are the maps' vectors there: Zhang et al. 2018, eq. 1, without their learned weights of the channels.
+    The layers are those after each activation of a :class:`ConvEncoder`, or after the first convolution and
+    the four stages of a :class:`ResNet`.
 
     The encoder is copied and fixed: gradients flow to the pictures alone. Numbers of different encoders do
     not compare, nor do those of published LPIPS.

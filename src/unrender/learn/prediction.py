@@ -21,8 +21,8 @@ class Prediction:
             ``light.material()`` are what ``render`` takes.
         camera: where each picture was taken from, batch shape (B,), for the picture that was predicted from;
             None where a method does not tell.
-        occupancy: how surely each cell of the grid over the cube [-1/2, 1/2]^3 is filled, in [0, 1], laid out
-            as :attr:`~unrender.learn.data.ObjectViews.voxels`, shape (B, S, S, S); None for meshes.
+        occupancy: how surely each cell of the grid of :attr:`~unrender.learn.data.ObjectViews.voxels` is
+            filled, in [0, 1], shape (B, S, S, S); None for meshes.
     """
 
     mesh: Mesh | None = None

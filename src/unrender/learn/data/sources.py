@@ -113,7 +113,7 @@ class ProceduralMesh(MeshSource):
         """Generate it."""
         from .procedural import random_object
 
-        return random_object(self.index, self.seed, category=self.category)[0]
+        return random_object(self.index, self.seed, category=self.category).mesh
 
 
 def find_meshes(places: Iterable[str | Path], split: str = "all") -> list[MeshSource]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 import numpy as np
 
@@ -57,7 +57,8 @@ _FAMILIES: dict[str, tuple[float, Mapping[Callable[[Workshop], None], float]]] =
 CATEGORIES = tuple(_FAMILIES)
 
 
-class ProceduralObject(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class ProceduralObject:
     """A made-up object.
 
     Attributes:
