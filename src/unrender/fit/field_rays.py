@@ -1,0 +1,65 @@
+"""Drawing rays, and what views say about them, for fitting a field."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import grid_sample, max_pool2d
+
+from ..implicit.losses import RayTargets
+from ..io import Views
+from ..render.rays import Rays, cube_span, pixel_rays
+
+NEAR = 9  # pixels about the mask from which most rays outside it are drawn
+FAR_SHARE = 0.1  # of rays that are drawn from anywhere
+HULL_SAMPLES = 48
+
+
+class RaySampler:
+    """Draws pixels of all views at random: most where the object is or nearly is.
+
+    Args:
+        views: in the frame of the field.
+        hull: mask values of a cube's grid, x-major, shape (R, R, R), as :func:`unrender.fit.hull.carve` gives
+            them; where the object may be.
+        half_side: of that cube.
+    """
+
+    def __init__(self, views: Views, hull: Tensor, half_side: float) -> None:
+        self.views, self.half_side = views, half_side
+        self.hull = hull.permute(2, 1, 0)[None, None]  # as grid_sample counts axes
+        near = max_pool2d(views.masks[:, None], NEAR, 1, NEAR // 2)[:, 0] > 0.5
+        self.near = near.nonzero()
+        self.inside = views.masks > 0.5
+
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Rays, RayTargets]:
+        """Some rays and what is known of them.
+
+        Args:
+            count: N.
+            generator: on the CPU.
+        """
+        views, device = self.views, self.views.pictures.device
+        anywhere = round(FAR_SHARE * count)
+        chosen = torch.randint(len(self.near), (count - anywhere,), generator=generator).to(device)
+        shape = torch.tensor(self.inside.shape)
+        rest = (torch.rand(anywhere, 3, generator=generator) * shape).long().to(device)
+        view, row, column = torch.cat([self.near[chosen], rest]).unbind(-1)
+        cameras = views.cameras[view]
+        pixels = torch.stack([column, row], -1)[:, None].to(cameras.dtype) + 0.5
+        rays = pixel_rays(cameras, pixels).reshape(-1)
+        inside = self.inside[view, row, column]
+        solid = self._hull_depth(rays, generator) * inside
+        return rays, RayTargets(views.pictures[view, row, column], inside, solid=solid)
+
+    def _hull_depth(self, rays: Rays, generator: torch.Generator) -> Tensor:
+        """A depth at random at which each ray is in the visual hull, 0 where it never is."""
+        start, end = cube_span(rays, self.half_side)
+        share = (torch.arange(HULL_SAMPLES, device=start.device) + 0.5) / HULL_SAMPLES
+        depths = start[:, None] + (end - start)[:, None] * share
+        points = rays.origins[:, None] + depths[..., None] * rays.directions[:, None]
+        places = (points / self.half_side)[None, None]
+        values = grid_sample(self.hull, places, align_corners=True)[0, 0, 0]
+        noise = torch.rand(values.shape, generator=generator).to(values.device)
+        best = torch.where(values > 0.5, noise, -1.0).max(-1)
+        return torch.where(best.values >= 0, depths.gather(-1, best.indices[:, None])[:, 0], 0)
