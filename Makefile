@@ -18,8 +18,7 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 	$(INSTALL) -e '.[docs]'
 	touch $@
 
-demo: $(VENV)/.installed  ## one picture to a textured mesh, in seconds: out/demo/picture/sheet.png shows it
-	$(VENV)/bin/unrender predict examples/picture.png -o out/demo --refine 60
+demo: demo-fit
 
 demo-fit: $(VENV)/.installed  ## fit the view set kept in examples/: a GLB, a turntable and metrics in out/demo-fit
 	$(VENV)/bin/unrender fit examples/demo_views -o out/demo-fit/object.glb --views-held-out 5

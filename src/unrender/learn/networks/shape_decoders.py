@@ -26,7 +26,7 @@ class VertexField(nn.Module):
     def __init__(self, inputs: int, template: Mesh, smoothness: float) -> None:
         super().__init__()
         self.linear = nn.Linear(inputs, template.num_vertices * 3)
-        spread = _spread(template, smoothness) if smoothness else None
+        spread = spread_matrix(template, smoothness) if smoothness else None
         self.register_buffer("spread", spread, persistent=False)
 
     def forward(self, values: Tensor) -> Tensor:
@@ -35,7 +35,7 @@ class VertexField(nn.Module):
         return vectors if self.spread is None else self.spread.to(vectors.dtype) @ vectors
 
 
-def _spread(template: Mesh, smoothness: float) -> Tensor:
+def spread_matrix(template: Mesh, smoothness: float) -> Tensor:
     """The matrix of :class:`VertexField`, shape (V, V)."""
     count = template.num_vertices
     first, second = EdgeTopology.from_faces(template.faces, count).edges.unbind(-1)
