@@ -188,7 +188,7 @@ def test_renders_stay_in_single_precision_under_autocast(method, boxes, device, 
 
     monkeypatch.setattr(mesh_predictor, "render", spy)
     with torch.autocast(device.type, torch.bfloat16):
-        assert predictor.encoder(batch.pictures[:, 0]).dtype == torch.bfloat16
+        assert predictor.get_submodule("encoder")(batch.pictures[:, 0]).dtype == torch.bfloat16
         rough = predictor.loss(batch, 0.0)
     assert seen == [(torch.float32, False)]
     for name, value in exact.items():
