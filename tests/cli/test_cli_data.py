@@ -11,6 +11,7 @@ from unrender.geometry import cube
 from unrender.io import save_mesh
 from unrender.learn.data.dataset import open_dataset
 from unrender.learn.data.rendering import RenderingReport
+from unrender.learn.object_fits import ObjectFits
 
 
 @pytest.fixture
@@ -55,6 +56,20 @@ def test_render(capsys, meshes, tmp_path):
         "1 were there already"
         in run(capsys, meshes, "-o", out, "--size", 64, "--views", 2, "--light", "none", "--workers", 1)[2]
     )
+
+
+def test_fit(capsys, meshes, tmp_path):
+    run(capsys, meshes, "-o", tmp_path / "set", "--size", 64, "--views", 4, "--workers", 1)
+    out = tmp_path / "fits.safetensors"
+    words = ["data", "fit", f"{tmp_path / 'set'}", "-o", f"{out}", "--crop", "32", "--steps", "2"]
+    assert main([*words, "--texture-size", "8"]) == 0
+    assert capsys.readouterr().out == f"wrote  {out}, 1 objects\n"
+    fits = ObjectFits.load(out)
+    assert fits.names == ["red"]
+    assert fits.textures.shape == (1, 8, 16, 3)
+    assert fits.lights.shape == (1, 4, 9, 3)
+    assert main(["data", "fit", f"{tmp_path / 'set'}", "-o", f"{tmp_path / 'fits.pt'}"]) == 2
+    assert "--out must end in .safetensors" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("format", ["npz", "shards"])

@@ -97,19 +97,61 @@ class DataRender:
 
 
 @dataclasses.dataclass(frozen=True)
+class DataFit:
+    """Fit every training object of a data set to its pictures, as a teacher of 'unrender train --teacher'.
+
+    Attributes:
+        data: folder of the data set.
+        out: file to write, .safetensors.
+        crop: cut pictures round their objects to squares of so many pixels, for predictors with crop=True.
+        split: objects to fit.
+        steps: of each fit.
+        texture_size: rows of the textures.
+    """
+
+    data: tyro.conf.Positional[Path]
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    crop: int | None = None
+    split: Literal["train", "val", "test"] = "train"
+    steps: int = 60
+    texture_size: int = 64
+
+    def run(self) -> None:
+        """Read, fit, write.
+
+        Raises:
+            InputError: an option or the data set breaks a rule.
+        """
+        if self.out.suffix != ".safetensors":
+            raise InputError(f"--out must end in .safetensors, got {self.out}")
+
+        from ..learn.data.dataset import open_dataset
+        from ..learn.data.packed_views import PackedViews
+        from ..learn.object_fits import ObjectFitOptions, fit_objects
+
+        options = ObjectFitOptions(steps=self.steps, texture_size=self.texture_size)
+        with counting() as count:
+            dataset = open_dataset(self.data, self.split)
+            views = PackedViews.load(dataset, crop=self.crop, progress=count("reading"))
+            fits = fit_objects(views, options, progress=count("fitting"))
+        fits.save(self.out)
+        for reason in views.skipped:
+            sys.stderr.write(f"unrender: left out: {reason}\n")
+        sys.stdout.write(f"wrote  {self.out}, {len(fits.names)} objects\n")
+
+
+@dataclasses.dataclass(frozen=True)
 class Data:
     """Make training sets."""
 
     command: Annotated[
         Annotated[DataRender, tyro.conf.subcommand("render")]
-        # a union needs two members to become sub-commands
-        | Annotated[None, tyro.conf.Suppress],
+        | Annotated[DataFit, tyro.conf.subcommand("fit")],
         tyro.conf.arg(name=""),
     ]
 
     def run(self) -> None:
         """Run the command that was named."""
-        assert self.command is not None
         self.command.run()
 
 

@@ -57,6 +57,8 @@ class Train:
         validation_split: the split of them to validate on.
         categories: train on these classes alone.
         lazy: read pictures when they are needed; for data sets larger than memory, with --workers.
+        teacher: files of 'unrender data fit', one for each of --data: the network of dibr first imitates
+            these, which is quick, and then learns through the renderer.
         steps: updates of the network.
         batch_size: objects in a step, over all processes.
         views: pictures of each object in a step.
@@ -84,6 +86,7 @@ class Train:
     validation_split: Literal["train", "val", "test"] = "val"
     categories: tuple[str, ...] = ()
     lazy: bool = False
+    teacher: tuple[Path, ...] = ()
     steps: int | None = None
     batch_size: int | None = None
     views: int | None = None
@@ -144,6 +147,7 @@ class Train:
             validation_split=self.validation_split,
             categories=self.categories,
             lazy=self.lazy,
+            teacher=self.teacher,
             device=device,
             **given,
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -87,6 +87,21 @@ class ObjectFits:
 
         tensors = {n: getattr(self, n).half().contiguous() for n in ("vertices", "textures", "lights")}
         write_file(path, save(tensors, {"names": json.dumps(self.names)}))
+
+    @staticmethod
+    def join(parts: Sequence[ObjectFits]) -> ObjectFits:
+        """Fits of several sets as one.
+
+        Raises:
+            InputError: they differ in vertices, texture or pictures of an object.
+        """
+        shapes = {tuple(getattr(p, n).shape[1:] for n in ("vertices", "textures", "lights")) for p in parts}
+        if len(shapes) > 1:
+            raise InputError(
+                f"fits of one training must have vertices, textures and lights of one shape, got {shapes}"
+            )
+        tensors = [torch.cat([getattr(p, n) for p in parts]) for n in ("vertices", "textures", "lights")]
+        return ObjectFits([name for part in parts for name in part.names], *tensors)
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> ObjectFits:

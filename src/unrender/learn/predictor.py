@@ -22,15 +22,28 @@ class Batch:
         pictures: colours multiplied by alpha, and alpha, in [0, 1], shape (B, K, H, W, 4).
         cameras: batch shape (B, K).
         index: the objects' places in the data set, shape (B,).
+        views: which pictures of their objects these are, shape (B, K); None where that does not matter.
+        mirrored: the objects that augmentation has mirrored across x = 0, bool, shape (B,); none when None.
+        tints: what augmentation has multiplied the colours by, shape (B, 3, 3); nothing when None.
     """
 
     pictures: Tensor
     cameras: Camera
     index: Tensor
+    views: Tensor | None = None
+    mirrored: Tensor | None = None
+    tints: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         """A copy on another device."""
-        return Batch(self.pictures.to(device), self.cameras.to(device), self.index.to(device))
+        return Batch(
+            self.pictures.to(device),
+            self.cameras.to(device),
+            self.index.to(device),
+            None if self.views is None else self.views.to(device),
+            None if self.mirrored is None else self.mirrored.to(device),
+            None if self.tints is None else self.tints.to(device),
+        )
 
 
 class Predictor(nn.Module, abc.ABC):

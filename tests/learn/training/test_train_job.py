@@ -6,6 +6,9 @@ import torch
 from toy_training import Toy, ToyConfig, parameters, same, toy_options, write_boxes
 
 from unrender import InputError
+from unrender.learn.data.dataset import open_dataset
+from unrender.learn.data.packed_views import PackedViews
+from unrender.learn.object_fits import ObjectFitOptions, fit_objects
 from unrender.learn.registry import load_predictor, read_card
 from unrender.learn.training import DivergenceError, train
 from unrender.learn.training import module as training_module
@@ -61,6 +64,20 @@ def test_every_method_trains_and_predicts(data, tmp_path, method, config):
     found = prediction.occupancy if prediction.mesh is None else prediction.mesh.vertices
     assert found is not None
     assert bool(found.isfinite().all())
+
+
+def test_a_teacher_comes_first(data, tmp_path):
+    views = PackedViews.load(open_dataset(data))
+    fits = fit_objects(views, ObjectFitOptions(steps=2, subdivisions=1, texture_size=8, views=2))
+    fits.save(tmp_path / "fits.safetensors")
+    options = {"steps": 4, "batch_size": 2, "validate_every": 0, "augment": {"color": 0.2}}
+    options |= {"teacher": (tmp_path / "fits.safetensors",), "teacher_share": 0.5}
+    train(toy_options(data, tmp_path / "out", method="dibr", config={**SMALL, "texture_size": 8}, **options))
+    rows = json.loads((tmp_path / "out" / "training.json").read_text())["losses"]
+    assert ["shape" in row for row in rows] == [True, True, False, False]
+    assert ["silhouette" in row for row in rows] == [False, False, True, True]
+    with pytest.raises(InputError, match="a teacher is for method dibr, got nmr"):
+        toy_options(data, tmp_path, method="nmr", config=SMALL, **options)
 
 
 def test_a_folder_with_a_training_is_not_overwritten(data, tmp_path):

@@ -54,11 +54,14 @@ def augment(batch: Batch, options: AugmentOptions, generator: torch.Generator) -
     zooms = (1 + options.scale * (2 * torch.rand(count, generator=generator) - 1)).to(device)
     if options.color:
         colors, alpha = batch.pictures[..., :3], batch.pictures[..., 3:]
-        if options.color >= 0.25:
-            order = torch.where(exchanged, order, torch.arange(3, device=device))
-            colors = colors.gather(-1, order[:, None, None, None].expand_as(colors))
-        colors = torch.minimum(colors * (1 + options.color * gains), alpha)
-        batch = dataclasses.replace(batch, pictures=torch.cat([colors, alpha], -1))
+        if options.color < 0.25:
+            exchanged = torch.zeros_like(exchanged)
+        order = torch.where(exchanged, order, torch.arange(3, device=device))
+        colors = colors.gather(-1, order[:, None, None, None].expand_as(colors))
+        factors = 1 + options.color * gains
+        colors = torch.minimum(colors * factors, alpha)
+        tints = torch.nn.functional.one_hot(order, 3) * factors.reshape(count, 3, 1)
+        batch = dataclasses.replace(batch, pictures=torch.cat([colors, alpha], -1), tints=tints)
     if options.scale:
         batch = _zoomed(batch, zooms)
     return _mirrored(batch, flips) if options.flip else batch
@@ -96,4 +99,4 @@ def _mirrored(batch: Batch, chosen: Tensor) -> Batch:
         world_to_camera=torch.where(pick, pose, cameras.world_to_camera),
         intrinsics=torch.where(pick, intrinsics, cameras.intrinsics),
     )
-    return dataclasses.replace(batch, pictures=pictures, cameras=cameras)
+    return dataclasses.replace(batch, pictures=pictures, cameras=cameras, mirrored=chosen)

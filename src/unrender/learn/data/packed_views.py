@@ -145,7 +145,7 @@ class PackedViews:
             height,
             orthographic=self.orthographic,
         )
-        return Batch(self.pictures[rows, views].float() / 255, cameras, objects)
+        return Batch(self.pictures[rows, views].float() / 255, cameras, objects, views)
 
     def cropped(self, size: int) -> PackedViews:
         """The same with every picture cut round its object; see :func:`~unrender.learn.crop.crop_to_object`.

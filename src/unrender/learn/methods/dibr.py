@@ -109,12 +109,16 @@ class DIBRPredictor(MeshPredictor):
 
     def appearance(self, vertices: Tensor, features: Tensor, pictures: Tensor) -> Mesh:
         """The mesh with a UV texture, or with vertex colours, about the mean colour of the picture."""
-        colors = self.colors(features, mean_color(pictures))
+        colors = self.texture(features, pictures)
         if self.config.appearance == "vertices":
             return Mesh(vertices, self.template_faces, vertex_colors=colors)
         assert isinstance(self.uvs, Tensor)
         assert isinstance(self.uv_faces, Tensor)
         return Mesh(vertices, self.template_faces, uvs=self.uvs, uv_faces=self.uv_faces, texture=colors)
+
+    def texture(self, features: Tensor, pictures: Tensor) -> Tensor:
+        """Textures (B, H, W, 3), or colours of vertices (B, V, 3)."""
+        return self.colors(features, mean_color(pictures))
 
     def light(self, features: Tensor) -> LightRecord | None:
         """The light in the picture."""
@@ -172,11 +176,21 @@ class DIBRPredictor(MeshPredictor):
         pictures = batch.pictures.flatten(0, 1)
         features = self.encoder(pictures)
         terms = self.picture_terms(self.decode(features, pictures), batch, progress)
-        if self.camera_head is not None:
-            cameras = batch.cameras.replace(
-                world_to_camera=batch.cameras.world_to_camera.flatten(0, 1),
-                intrinsics=batch.cameras.intrinsics.flatten(0, 1),
-            )
-            said = self.camera_head(features)
-            terms["camera"] = self.config.camera_weight * self.camera_head.loss(said, cameras)
-        return terms
+        return terms | self.camera_terms(features, batch)
+
+    def camera_terms(self, features: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """The weighted term on cameras, where they are predicted.
+
+        Args:
+            features: of the B K pictures, one after the other.
+            batch: B objects of K pictures.
+        """
+        if self.camera_head is None:
+            return {}
+        cameras = batch.cameras.replace(
+            world_to_camera=batch.cameras.world_to_camera.flatten(0, 1),
+            intrinsics=batch.cameras.intrinsics.flatten(0, 1),
+        )
+        return {
+            "camera": self.config.camera_weight * self.camera_head.loss(self.camera_head(features), cameras)
+        }

@@ -114,11 +114,15 @@ class TimedLoader:
 
 def _row(batch: Batch, row: int) -> Batch:
     here = slice(row, row + 1)
-    return Batch(batch.pictures[here], batch.cameras[here], batch.index[here])
+    views = None if batch.views is None else batch.views[here]
+    return Batch(batch.pictures[here], batch.cameras[here], batch.index[here], views)
 
 
 def _joined(batches: list[Batch]) -> Batch:
     cameras = [batch.cameras for batch in batches]
+    views = [batch.views for batch in batches if batch.views is not None]
+    mirrored = [batch.mirrored for batch in batches if batch.mirrored is not None]
+    tints = [batch.tints for batch in batches if batch.tints is not None]
     return Batch(
         torch.cat([batch.pictures for batch in batches]),
         cameras[0].replace(
@@ -126,4 +130,7 @@ def _joined(batches: list[Batch]) -> Batch:
             intrinsics=torch.cat([camera.intrinsics for camera in cameras]),
         ),
         torch.cat([batch.index for batch in batches]),
+        torch.cat(views) if views else None,
+        torch.cat(mirrored) if mirrored else None,
+        torch.cat(tints) if tints else None,
     )

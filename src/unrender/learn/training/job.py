@@ -14,8 +14,14 @@ import torch
 from ...errors import InputError
 from ...io.files import write_file
 from ...progress import Progress
+from ..data.packed_views import PackedViews
+from ..imitation import Imitation
+from ..methods.dibr import DIBRPredictor
+from ..object_fits import ObjectFits
+from ..predictor import Predictor
 from ..registry import make_predictor
 from .checkpoint import NAME, Checkpoint, fingerprint_of, plain_options
+from .lazy_views import LazyViews
 from .options import TrainOptions
 from .result import TrainResult
 from .sampler import mixed_seed
@@ -70,7 +76,8 @@ def train(
             predictor.load_state_dict(state.predictor)
         if state.step < options.steps:
             is_first = int(os.environ.get("RANK", "0")) == 0
-            module = TrainingModule(predictor, source, options, state)
+            imitation = imitation_of(options, predictor, source)
+            module = TrainingModule(predictor, source, options, state, imitation)
             with closing(Board(options.out / "board" if is_first else None, start=state.step)) as board:
                 callbacks = [
                     times,
@@ -91,6 +98,21 @@ def train(
     )
     write_report(options.out, options, state, result)
     return result
+
+
+def imitation_of(
+    options: TrainOptions, predictor: Predictor, source: PackedViews | LazyViews
+) -> Imitation | None:
+    """What a training learns from first; None without a teacher.
+
+    Raises:
+        InputError: a file is missing, or does not fit the objects or the predictor.
+    """
+    if not options.teacher:
+        return None
+    assert isinstance(predictor, DIBRPredictor)
+    fits = ObjectFits.join([ObjectFits.load(path) for path in options.teacher])
+    return Imitation(fits, source.names, predictor)
 
 
 def _reading(progress: Callable[[Progress], None] | None) -> Callable[[int, int], None] | None:

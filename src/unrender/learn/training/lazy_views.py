@@ -28,6 +28,7 @@ class LazyViews:
         crop: sides of crops round the objects [pixels]; the whole pictures when None.
 
     Attributes:
+        names: of the objects.
         skipped: the objects that could not be read, as far as they were asked for.
 
     Raises:
@@ -37,6 +38,7 @@ class LazyViews:
     def __init__(self, dataset: ObjectDataset, *, crop: int | None = None) -> None:
         self.dataset = dataset
         self.crop = crop
+        self.names = list(dataset.names)
         self.skipped: list[str] = []
         self._warned: set[int] = set()
         _, first = self._readable(0)

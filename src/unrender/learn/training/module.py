@@ -10,6 +10,8 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from ..data.packed_views import PackedViews
+from ..imitation import Imitation
+from ..methods.dibr import DIBRPredictor
 from ..predictor import Batch, Predictor
 from .batches import StepBatches, TimedLoader
 from .checkpoint import Checkpoint
@@ -29,6 +31,7 @@ class TrainingModule(LightningModule):
         source: pictures.
         options: of the training.
         state: where to go on from.
+        imitation: what is learned from first, if anything.
 
     Attributes:
         terms: of the last step's loss, in this process.
@@ -41,12 +44,14 @@ class TrainingModule(LightningModule):
         source: PackedViews | LazyViews,
         options: TrainOptions,
         state: Checkpoint,
+        imitation: Imitation | None = None,
     ) -> None:
         super().__init__()
         self.predictor = predictor
         self.source = source
         self.options = options
         self.state = state
+        self.imitation = imitation
         self.terms: dict[str, float] = {}
         self.loader: TimedLoader | None = None
 
@@ -87,13 +92,22 @@ class TrainingModule(LightningModule):
             DivergenceError: a term is not finite.
         """
         step = self.state.step
-        terms = self.predictor.loss(batch, step / self.options.steps)
+        terms = self._terms(batch, step / self.options.steps)
         values = torch.stack([value.float() for value in terms.values()])
         self.terms = dict(zip(terms, values.detach().tolist(), strict=True))
         for name, value in self.terms.items():
             if not math.isfinite(value):
                 raise DivergenceError(f"the training diverged: {name} is {value} at step {step}; {ADVICE}")
         return values.sum()
+
+    def _terms(self, batch: Batch, done: float) -> dict[str, Tensor]:
+        if self.imitation is None:
+            return self.predictor.loss(batch, done)
+        share = self.options.teacher_share
+        if done < share:
+            assert isinstance(self.predictor, DIBRPredictor)
+            return self.imitation.loss(self.predictor, batch)
+        return self.predictor.loss(batch, (done - share) / (1 - share))
 
     def configure_gradient_clipping(
         self,

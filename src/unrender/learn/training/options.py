@@ -40,6 +40,10 @@ class TrainOptions:
         categories: train on these alone; all when empty.
         lazy: read pictures when a step needs them, for data sets that do not fit into memory; the others are
             read once, and kept as bytes.
+        teacher: files of :class:`~unrender.learn.object_fits.ObjectFits` of all training objects. DIB-R's
+            network first imitates them (:class:`~unrender.learn.imitation.Imitation`); then it learns through
+            the renderer.
+        teacher_share: of the steps, that imitate, in [0, 1].
         steps: updates of the network.
         batch_size: objects in a step, over all processes.
         views: pictures of each object in a step.
@@ -70,6 +74,8 @@ class TrainOptions:
     validation_split: str = "val"
     categories: tuple[str, ...] = ()
     lazy: bool = False
+    teacher: tuple[Path, ...] = ()
+    teacher_share: float = 0.8
     steps: int = 10_000
     batch_size: int = 64
     views: int = 2
@@ -109,6 +115,10 @@ class TrainOptions:
             value = getattr(self, name)
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise InputError(f"{name} must be positive and finite, got {value}")
+        if self.teacher and self.method != "dibr":
+            raise InputError(f"a teacher is for method dibr, got {self.method}")
+        if not 0 <= self.teacher_share <= 1:
+            raise InputError(f"teacher_share must lie in [0, 1], got {self.teacher_share}")
         if not self.checkpoint_minutes >= 0:
             raise InputError(f"checkpoint_minutes must not be negative, got {self.checkpoint_minutes}")
         if bool(self.decay_at) != (self.schedule == "step") or not all(0 < at < 1 for at in self.decay_at):

@@ -1,0 +1,135 @@
+"""Teaching a predictor what fits of its training objects have found, without drawing anything."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from .losses import mirror_partners
+from .methods.dibr import DIBRPredictor
+from .object_fits import ObjectFits
+from .predictor import Batch
+
+ODD_IN_X = (3, 4, 7)  # spherical harmonics that change their sign when x does
+PAINTED = 4  # the texture of one picture in so many is compared, since decoding them takes longest
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImitationOptions:
+    """Weights of the terms.
+
+    Attributes:
+        shape: of the mean distance of vertices [object's units].
+        texture: of the mean over texels of the sum over channels of |difference|.
+        light: of the mean |difference| of coefficients.
+    """
+
+    shape: float = 10.0
+    texture: float = 1.0
+    light: float = 0.3
+
+
+class Imitation:
+    """The loss of a DIB-R predictor against fits of the objects of a training set.
+
+    A step costs a fraction of one that draws, and its gradient tells every vertex where to go, so that most
+    of a training can go by it, and learning through the renderer comes last.
+
+    Args:
+        fits: of the objects.
+        names: of the training set's objects, each of which must have been fitted.
+        predictor: with a UV texture of the size of the fits' and spherical-harmonic light.
+        options: weights.
+
+    Raises:
+        InputError: an object was not fitted, or predictor and fits do not have the same template or texture.
+    """
+
+    def __init__(
+        self,
+        fits: ObjectFits,
+        names: list[str],
+        predictor: DIBRPredictor,
+        options: ImitationOptions | None = None,
+    ) -> None:
+        self.options = ImitationOptions() if options is None else options
+        config = predictor.config
+        places = {name: place for place, name in enumerate(fits.names)}
+        missing = [name for name in names if name not in places]
+        if missing:
+            raise InputError(f"{len(missing)} training objects have no fit, the first is {missing[0]}")
+        if config.appearance != "texture" or config.light != "harmonics":
+            raise InputError(
+                "imitation needs appearance texture and light harmonics, "
+                f"got {config.appearance} and {config.light}"
+            )
+        wanted = (predictor.template.num_vertices, config.texture_size)
+        if (fits.vertices.shape[1], fits.textures.shape[1]) != wanted:
+            raise InputError(
+                f"the fits must have {wanted[0]} vertices and textures of {wanted[1]} rows, got "
+                f"{fits.vertices.shape[1]} and {fits.textures.shape[1]}"
+            )
+        rows = torch.tensor([places[name] for name in names])
+        self.vertices, self.textures = fits.vertices[rows], fits.textures[rows]
+        self.lights = fits.lights[rows]
+        self.partners = mirror_partners(predictor.template.vertices)
+        self.turn = _mirrored_turn(predictor, self.partners)
+
+    def loss(self, predictor: DIBRPredictor, batch: Batch) -> dict[str, Tensor]:
+        """The weighted terms.
+
+        Args:
+            predictor: what is taught.
+            batch: B objects of K pictures, of the training set, with ``views``.
+        """
+        options, shape = self.options, batch.pictures.shape[:2]
+        pictures = batch.pictures.flatten(0, 1)
+        features = predictor.encoder(pictures)
+        vertices, textures, lights = self.targets(batch)
+        found = predictor.shape(features).unflatten(0, shape)
+        apart = (found - vertices[:, None]).square().sum(-1).add(1e-8).sqrt()
+        terms = {"shape": options.shape * apart.mean()}
+        some = torch.arange(0, len(pictures), PAINTED, device=pictures.device)
+        painted = predictor.texture(features[some], pictures[some])
+        wanted = textures[torch.div(some, shape[1], rounding_mode="floor")]
+        terms["texture"] = options.texture * (painted - wanted).abs().sum(-1).mean()
+        light = predictor.light(features)
+        assert light is not None
+        said = getattr(light, "coefficients").unflatten(0, shape)  # noqa: B009
+        terms["light"] = options.light * (said - lights).abs().mean()
+        return terms | predictor.camera_terms(features, batch)
+
+    def targets(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Vertices (B, P, 3), textures (B, H, W, 3), lights (B, K, 9, 3), augmented as the pictures are."""
+        assert batch.views is not None
+        device, index = batch.pictures.device, batch.index.cpu()
+        vertices, textures = self.vertices[index].to(device), self.textures[index].to(device)
+        lights = self.lights[index[:, None], batch.views.cpu()].to(device)
+        if batch.mirrored is not None:
+            side = vertices.new_tensor([-1.0, 1.0, 1.0])
+            odd = vertices.new_ones(9)
+            odd[list(ODD_IN_X)] = -1
+            chosen = batch.mirrored[:, None, None]
+            vertices = torch.where(chosen, vertices[:, self.partners.to(device)] * side, vertices)
+            flipped = textures.flip(2).roll(round(self.turn * textures.shape[2]), 2)
+            textures = torch.where(chosen[..., None], flipped, textures)
+            lights = torch.where(chosen[..., None], lights * odd[:, None], lights)
+        if batch.tints is not None:
+            textures = (textures @ batch.tints[:, None].to(textures).mT).clamp(0, 1)
+        return vertices, textures, lights
+
+
+def _mirrored_turn(predictor: DIBRPredictor, partners: Tensor) -> float:
+    """How far, in u, a mirrored texture has to be turned after its columns were reversed: 0 or 1/2."""
+    assert isinstance(predictor.uvs, Tensor)
+    assert isinstance(predictor.uv_faces, Tensor)
+    u = torch.full((predictor.template.num_vertices,), torch.nan)
+    u[predictor.template_faces.reshape(-1).cpu()] = predictor.uvs[predictor.uv_faces.reshape(-1), 0].cpu()
+    away = predictor.template.vertices[:, 1].abs() < 0.9  # from the poles, where u is anything
+    total = (u + u[partners])[away] % 1.0  # u goes to total - u; reversed columns are 1 - u
+    angle = 2 * torch.pi * total
+    turn = torch.atan2(angle.sin().mean(), angle.cos().mean()) / (2 * torch.pi)
+    return float(turn % 1.0)

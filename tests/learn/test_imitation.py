@@ -1,0 +1,104 @@
+"""Learning from fits: mirrored and tinted, they look as the augmented pictures do; training gets there."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from unrender.errors import InputError
+from unrender.geometry import icosphere, spherical_uvs
+from unrender.learn.data.augment import AugmentOptions, augment
+from unrender.learn.data.capture import CaptureOptions, capture
+from unrender.learn.data.packed_views import PackedViews, pack
+from unrender.learn.imitation import Imitation
+from unrender.learn.methods.dibr import DIBRConfig, DIBRPredictor
+from unrender.learn.object_fits import ObjectFits
+from unrender.render import SphericalHarmonicsLight, render
+
+CONFIG = DIBRConfig(
+    size=32, channels=(8, 16), hidden=32, features=32, subdivisions=2, texture_size=16, camera=True, crop=True
+)
+COUNT, VIEWS = 3, 4
+
+
+@pytest.fixture(scope="module")
+def truth() -> tuple[PackedViews, ObjectFits]:
+    """Lopsided objects whose pictures are renders of their fits."""
+    generator = torch.Generator().manual_seed(0)
+    template = spherical_uvs(icosphere(2, radius=0.35))
+    x, y, z = template.vertices.unbind(-1)
+    packed, vertices, textures, lights = [], [], [], []
+    for i in range(COUNT):
+        stretch = 0.6 + 0.8 * torch.rand(3, generator=generator)
+        shape = torch.stack([x + 0.3 * (x > 0.1) * y, y, z], -1) * stretch
+        coarse = torch.rand(1, 3, 4, 8, generator=generator)
+        texture = torch.nn.functional.interpolate(coarse, (16, 32), mode="bilinear")[0].permute(1, 2, 0)
+        options = CaptureOptions(size=32, views=VIEWS, points=10, voxels=8, seed=i, cameras="random")
+        mesh = template.replace(vertices=shape, texture=texture)
+        item = capture(mesh, f"object{i}", "a", options)
+        assert item.lights is not None
+        used = shape[template.faces.reshape(-1)]
+        low, high = used.amin(0), used.amax(0)
+        vertices.append((shape - (low + high) / 2) / (high - low).max())  # as capture moves it
+        textures.append(texture)
+        lights.append(item.lights.coefficients)
+        packed.append(pack(item))
+    return PackedViews.join(packed), ObjectFits(
+        [f"object{i}" for i in range(COUNT)],
+        torch.stack(vertices),
+        torch.stack(textures),
+        torch.stack(lights),  # type: ignore[arg-type]
+    )
+
+
+@pytest.fixture
+def predictor() -> DIBRPredictor:
+    torch.manual_seed(0)
+    return DIBRPredictor(CONFIG)
+
+
+def test_targets_look_as_the_augmented_pictures_do(truth, predictor):
+    packed, fits = truth
+    imitation = Imitation(fits, packed.names, predictor)
+    rows = torch.tensor([2, 0, 1] * 4)
+    batch = packed.batch(rows, torch.rand(12, VIEWS).argsort(1)[:, :2])
+    changed = augment(batch, AugmentOptions(flip=True, color=0.3), torch.Generator().manual_seed(3))
+    assert changed.mirrored is not None
+    assert 2 < int(changed.mirrored.sum()) < 10
+    vertices, textures, lights = imitation.targets(changed)
+    mesh = spherical_uvs(icosphere(2)).replace(vertices=vertices[:, None], texture=textures[:, None])
+    picture = render(mesh, changed.cameras, SphericalHarmonicsLight(lights))
+    inside = (changed.pictures[..., 3] > 0.99) & picture.mask
+    assert float((picture.mask != (changed.pictures[..., 3] > 0.5)).float().mean()) < 0.03
+    difference = (picture.rgb - changed.pictures[..., :3]).abs().sum(-1)
+    bright = (changed.pictures[..., :3] < 0.97).all(-1)  # not clipped
+    assert float(difference[inside & bright].mean()) < 0.06
+    plain, *_ = imitation.targets(dataclasses.replace(changed, mirrored=None, tints=None))
+    assert not torch.allclose(plain, vertices)
+
+
+def test_training_comes_to_the_fits(truth, predictor):
+    packed, fits = truth
+    imitation = Imitation(fits, packed.names, predictor)
+    optimizer = torch.optim.Adam(predictor.parameters(), lr=2e-3)
+    history = []
+    for _ in range(60):
+        views = torch.rand(COUNT, VIEWS).argsort(1)[:, :2]
+        terms = imitation.loss(predictor, packed.batch(torch.arange(COUNT), views))
+        assert set(terms) == {"shape", "texture", "light", "camera"}
+        optimizer.zero_grad()
+        torch.stack(list(terms.values())).sum().backward()
+        optimizer.step()
+        history.append({name: float(value.detach()) for name, value in terms.items()})
+    for name, share in (("shape", 0.7), ("texture", 0.8), ("light", 0.7)):
+        assert sum(h[name] for h in history[-5:]) < share * sum(h[name] for h in history[:5]), name
+
+
+def test_what_does_not_fit_is_refused(truth, predictor):
+    packed, fits = truth
+    with pytest.raises(InputError, match="1 training objects have no fit, the first is stranger"):
+        Imitation(fits, [*packed.names, "stranger"], predictor)
+    with pytest.raises(InputError, match="162 vertices and textures of 8 rows, got 162 and 16"):
+        Imitation(fits, packed.names, DIBRPredictor(dataclasses.replace(CONFIG, texture_size=8)))
+    with pytest.raises(InputError, match="needs appearance texture and light harmonics"):
+        Imitation(fits, packed.names, DIBRPredictor(dataclasses.replace(CONFIG, light="lambert")))
