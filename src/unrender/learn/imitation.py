@@ -23,8 +23,8 @@ class ImitationOptions:
 
     Attributes:
         shape: of the mean distance of vertices [object's units].
-        texture: of the mean over texels of the sum over channels of |difference|.
-        light: of the mean |difference| of coefficients.
+        texture: of the mean over texels of the sum over channels of absolute differences.
+        light: of the mean absolute difference of coefficients.
     """
 
     shape: float = 10.0
