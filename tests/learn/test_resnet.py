@@ -156,7 +156,7 @@ def test_learns_two_pictures(device):
             assert bool(torch.isfinite(weight.grad).all())
         optimizer.step()
         losses.append(float(loss.detach()))
-    assert losses[-1] < 0.2 * losses[0]
+    assert losses[-1] < 0.5 * losses[0]
 
 
 def test_refuses_what_is_no_such_network(tmp_path):

@@ -123,8 +123,8 @@ def test_scaled_objects_are_what_the_scaled_cameras_see():
         zoom = float(changed.cameras.intrinsics[i, 0, 0, 0] / batch.cameras.intrinsics[i, 0, 0, 0])
         assert float(shares[i]) == pytest.approx(zoom**2, rel=0.05)
         for k in range(2):
-            mask = mask_of(mesh, changed.cameras[i, k])
-            assert (mask - changed.pictures[i, k, ..., 3]).abs().mean() < 0.04
+            drawn = mask_of(mesh, changed.cameras[i, k]) > 0
+            assert (drawn != (changed.pictures[i, k, ..., 3] > 0.5)).float().mean() < 0.02
     with pytest.raises(InputError, match="scale"):
         AugmentOptions(scale=-0.1)
 
