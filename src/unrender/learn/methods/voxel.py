@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from ...errors import InputError
 from ...render import Camera
+from ...render.rays import cube_span, pixel_rays
 from ..networks.conv_encoder import ConvEncoder
 from ..prediction import Prediction
 from ..predictor import Batch, Predictor
@@ -146,43 +147,14 @@ def project_field(field: Tensor, cameras: Camera, *, samples: int, side: float =
             f"got {tuple(field.shape)} and {tuple(cameras.batch_shape)}"
         )
     with torch.no_grad():
-        origins, directions = _rays(cameras)
-        start, end = _cube_span(origins / side, directions / side, cameras.near)
+        rays = pixel_rays(cameras)
+        start, end = cube_span(rays, side / 2)
+        start = start.clamp(min=cameras.near)
         steps = (torch.arange(samples, device=field.device, dtype=cameras.dtype) + 0.5) / samples
         depths = start[..., None] + (end - start)[..., None] * steps
-        points = origins[..., None, :] + depths[..., None] * directions[..., None, :]  # (B, K, H, W, P, 3)
+        points = rays.origins[..., None, :] + depths[..., None] * rays.directions[..., None, :]
         places = 2 / side * points.flip(-1)  # grid_sample counts axes from the last, from -1 to 1
     volumes = field[:, None].to(places.dtype)
     values = functional.grid_sample(volumes, places.flatten(1, 4)[:, None, None], align_corners=False)
     values = values.view(*depths.shape).amax(-1)
     return torch.where(end > start, values, 0)
-
-
-def _rays(cameras: Camera) -> tuple[Tensor, Tensor]:
-    """Origins and directions in the world of the rays of all pixels, each (..., H, W, 3).
-
-    Directions have camera z = 1, so that lengths along them are depths.
-    """
-    k = cameras.intrinsics[..., None, None, :, :]
-    columns = torch.arange(cameras.width, device=k.device, dtype=k.dtype) + 0.5
-    rows = torch.arange(cameras.height, device=k.device, dtype=k.dtype)[:, None] + 0.5
-    y = (rows - k[..., 1, 2]) / k[..., 1, 1]
-    x = (columns - k[..., 0, 2] - k[..., 0, 1] * y) / k[..., 0, 0]
-    x, y = torch.broadcast_tensors(x, y)
-    zero, one = torch.zeros_like(x), torch.ones_like(x)
-    origins, directions = torch.stack([zero, zero, zero], -1), torch.stack([x, y, one], -1)
-    if cameras.orthographic:
-        origins, directions = torch.stack([x, y, zero], -1), torch.stack([zero, zero, one], -1)
-    rotation = cameras.world_to_camera[..., None, None, :3, :3]
-    shift = cameras.world_to_camera[..., None, None, :3, 3]
-    # sums, because a matrix product may run in TF32 or bfloat16
-    origins = (rotation * (origins - shift)[..., None]).sum(-2)
-    return origins, (rotation * directions[..., None]).sum(-2)
-
-
-def _cube_span(origins: Tensor, directions: Tensor, near: float) -> tuple[Tensor, Tensor]:
-    """Where rays enter and leave the cube [-1/2, 1/2]^3, (...) each; the end is the start if they miss it."""
-    slope = torch.where(directions.abs() > 1e-9, directions, 1e-9)
-    first, second = (-0.5 - origins) / slope, (0.5 - origins) / slope
-    start = torch.minimum(first, second).amax(-1).clamp(min=near)
-    return start, torch.maximum(torch.maximum(first, second).amin(-1), start)
