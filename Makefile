@@ -23,7 +23,7 @@ demo: demo-fit
 demo-fit: $(VENV)/.installed  ## fit the view set kept in examples/: a GLB, a turntable and metrics in out/demo-fit
 	$(VENV)/bin/unrender fit examples/demo_views -o out/demo-fit/object.glb --views-held-out 5
 
-train: $(VENV)/.installed  ## make a training set and train on it for five minutes
+train: $(VENV)/.installed  ## make a training set and train on it for 700 steps
 	$(VENV)/bin/unrender data render procedural:660 -o out/generated
 	rm -rf out/train
 	$(VENV)/bin/unrender train --data out/generated -o out/train --steps 700 $(ARGS)

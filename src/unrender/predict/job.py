@@ -32,7 +32,16 @@ WEIGHTS = Path(__file__).parent / "weights" / "default.safetensors"
 
 @functools.lru_cache(maxsize=4)
 def default_predictor(device: torch.device | str = "cpu") -> Predictor:
-    """The predictor that comes with the package, loaded once for each device."""
+    """The predictor that comes with the package, loaded once for each device.
+
+    Raises:
+        InputError: none comes with this version.
+    """
+    if not WEIGHTS.is_file():
+        raise InputError(
+            "no predictor comes with this version of unrender: give the file of one that "
+            "'unrender train --set crop=True camera=True' wrote (--predictor FILE)"
+        )
     return load_predictor(WEIGHTS, device=device)
 
 
@@ -55,7 +64,7 @@ def predict(
             size, (B, H, W, 3) or (B, H, W, 4).
         mask: share of each pixel that the object covers, shape (H, W) or (B, H, W); when None, alpha, or
             else what :func:`~unrender.io.masks.grabcut_mask` finds.
-        predictor: a predictor or its file; the one that comes with the package when None.
+        predictor: a predictor or its file; when None, the one that comes with the package, if one does.
         refine: steps that optimise each prediction against its picture
             (:func:`~unrender.predict.refine.refine`).
         device: where to work with a predictor that is loaded; a given one stays where it is.

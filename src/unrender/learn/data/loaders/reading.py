@@ -15,8 +15,16 @@ from torch import Tensor
 from ....errors import InputError
 
 # what Pillow, NumPy and zipfile raise on files that are cut off or have wrong bytes
-BROKEN = (OSError, ValueError, SyntaxError, EOFError, KeyError, NotImplementedError)
-BROKEN = (*BROKEN, zipfile.BadZipFile, zlib.error)
+BROKEN = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    KeyError,
+    NotImplementedError,  # a compression that zipfile does not know
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @contextlib.contextmanager
