@@ -173,6 +173,23 @@ def test_ctrl_c_and_resume(run, tmp_path, monkeypatch):
     assert second.startswith("unrender: stopped")
 
 
+def test_time_is_that_of_the_steps(capsys, monkeypatch):
+    """Reading comes first; it says nothing of how long the steps take."""
+    clock = [0.0]
+    monkeypatch.setattr(cli_progress.time, "monotonic", lambda: clock[0])
+    with progress_display("reading") as show:
+        for now, stage, loss, done in (
+            (11.0, "reading", None, 0.5),
+            (20.0, "reading", None, 1.0),
+            (21.0, "training", 1.0, 0.1),
+            (32.0, "training", 1.0, 0.2),
+        ):
+            clock[0] = now
+            show(Progress(stage, loss, done))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["reading: 50%", "training: 20%, loss 1.0000, 0:12 elapsed, 1:36 left"]
+
+
 def test_progress_without_a_terminal(capsys, monkeypatch):
     clock = iter([100.0, 103.0, 109.0, 111.0, 112.0, 122.5])
     monkeypatch.setattr(cli_progress.time, "monotonic", lambda: next(clock))

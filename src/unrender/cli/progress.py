@@ -47,7 +47,13 @@ def progress_display(first: str) -> Iterator[Callable[[Progress], None]]:
     with Bars(*columns, console=console, transient=True) as bar:
         task = bar.add_task(first, total=1.0, loss="-")
 
+        reading = False
+
         def show(progress: Progress) -> None:
+            nonlocal reading
+            if reading and progress.loss is not None:
+                bar.reset(task)
+            reading = progress.loss is None
             bar.update(task, completed=progress.done, description=progress.stage, loss=loss_text(progress))
 
         yield show
@@ -64,6 +70,12 @@ class StepLines:
 
     def __call__(self, progress: Progress) -> None:  # noqa: D102
         now = time.monotonic()
+        if progress.loss is None:  # what comes before the first step says nothing of the time they take
+            self.start, self.begun = now, None
+            if now - self.last >= LINE_EVERY:
+                self.last = now
+                sys.stderr.write(f"{progress.stage}: {progress.done:.0%}\n")
+            return
         self.begun = progress.done if self.begun is None else self.begun
         if now - self.last < LINE_EVERY or progress.done == self.begun:
             return
