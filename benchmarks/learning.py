@@ -46,7 +46,8 @@ TRAINED: dict[str, tuple[str, dict[str, Any]]] = {
     "nmr": ("nmr", {"flatten_weight": 0.0}),  # as the released code trains one network for all classes
     "softras-silhouette": ("softras", {}),
     "softras": ("softras", {"color_weight": 1.0}),
-    "dibr": ("dibr", {}),
+    "dibr": ("dibr", {"texture_flow": False}),  # as published
+    "dibr-flow": ("dibr", {}),
 }
 BUILT = ("mean-shape", "retrieval")  # there is nothing to train
 LINE_EVERY = 30.0  # seconds
@@ -66,6 +67,8 @@ class Settings:
     """a training for each"""
     steps: int = 1500
     batch_size: int = 16
+    train: bool = True
+    """train; else measure what was trained before, with those of the seeds that were"""
     evaluate: bool = True
     """measure all methods in the end"""
     threads: int = 0
@@ -85,17 +88,16 @@ def main(settings: Settings) -> None:
         find_meshes([settings.meshes]), data, CaptureOptions(), workers=os.cpu_count() or 1, progress=None
     )
     say(f"pictures: {report.rendered} objects rendered, {report.kept} kept, {len(report.skipped)} left out")
-    minutes = {
-        f"{row}-{seed}": train_row(settings, row, seed, data)
-        for seed in settings.seeds
-        for row in settings.methods
-    }
+    if settings.train:
+        for seed in settings.seeds:
+            for row in settings.methods:
+                train_row(settings, row, seed, data)
     if settings.evaluate:
-        measure(settings, data, minutes)
+        measure(settings, data)
 
 
-def train_row(settings: Settings, row: str, seed: int, data: Path) -> float:
-    """Train, or go on training; the minutes it took."""
+def train_row(settings: Settings, row: str, seed: int, data: Path) -> None:
+    """Train, or go on training."""
     method, changes = TRAINED[row]
     out = settings.work / f"{row}-{seed}"
     options = recipe_options(
@@ -112,7 +114,6 @@ def train_row(settings: Settings, row: str, seed: int, data: Path) -> float:
     )
     result = train(options, resume=(out / "last.pt").is_file(), progress=lines(f"{row}-{seed}"))
     say(f"{row}-{seed}: {result.scores}, {result.step_seconds:.2f} s a step, {result.shares}")
-    return result.seconds / 60
 
 
 def lines(name: str) -> Callable[[Progress], None]:
@@ -128,7 +129,7 @@ def lines(name: str) -> Callable[[Progress], None]:
     return show
 
 
-def measure(settings: Settings, data: Path, minutes: dict[str, float]) -> None:
+def measure(settings: Settings, data: Path) -> None:
     """Measure every row and write the results."""
     training = PackedViews.load(open_dataset(data, "train"))
     light = mean_irradiance(training.lights)
@@ -137,14 +138,11 @@ def measure(settings: Settings, data: Path, minutes: dict[str, float]) -> None:
     entries = []
     for row in [*BUILT, *settings.methods]:
         reports = []
-        for seed in settings.seeds:
-            reports.append(
-                evaluate(predictor_of(settings, row, seed, training), validation, options, mean_light=light)
-            )
+        for seed in trained_seeds(settings, row):
+            predictor = predictor_of(settings, row, seed, training)
+            reports.append(evaluate(predictor, validation, options, mean_light=light))
             say(f"{row}-{seed}: {reports[-1].mean()}")
-            if row == "mean-shape":
-                break  # the same for all seeds
-        entries.append(entry(row, reports, minutes))
+        entries.append(entry(row, reports))
     results = {
         "machine": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
@@ -159,18 +157,31 @@ def measure(settings: Settings, data: Path, minutes: dict[str, float]) -> None:
     write_file(settings.out, (json.dumps(results, indent=1) + "\n").encode())
 
 
+def trained_seeds(settings: Settings, row: str) -> tuple[int, ...]:
+    """The seeds that a row was trained with."""
+    if row == "mean-shape":
+        return settings.seeds[:1]  # the same for all seeds
+    found = tuple(s for s in settings.seeds if weights_of(settings, row, s).is_file())
+    if not found:
+        raise InputError(f"{row} was trained with none of the seeds {settings.seeds}")
+    return found
+
+
+def weights_of(settings: Settings, row: str, seed: int) -> Path:
+    """The file of the network that a row uses: retrieval looks through the eyes of DIB-R."""
+    name = "dibr" if row == "retrieval" else row
+    return settings.work / f"{name}-{seed}" / "predictor.safetensors"
+
+
 def predictor_of(settings: Settings, row: str, seed: int, training: PackedViews) -> Predictor:
-    """The predictor of a row; retrieval looks through the eyes of DIB-R."""
+    """The predictor of a row."""
     if row == "mean-shape":
         return MeanShape.build(training)
-    name = "dibr" if row == "retrieval" else row
-    trained = load_predictor(
-        settings.work / f"{name}-{seed}" / "predictor.safetensors", device=settings.device
-    )
+    trained = load_predictor(weights_of(settings, row, seed), device=settings.device)
     return Retrieval.build(trained, training) if row == "retrieval" else trained
 
 
-def entry(row: str, reports: list[Report], minutes: dict[str, float]) -> dict[str, Any]:
+def entry(row: str, reports: list[Report]) -> dict[str, Any]:
     """What the results hold about a row: means over its seeds, and their spread."""
     means = [report.mean() for report in reports]
     categories = [report.categories() for report in reports]
@@ -182,7 +193,6 @@ def entry(row: str, reports: list[Report], minutes: dict[str, float]) -> dict[st
         "iou_by_category": {
             name: statistics.mean(c[name]["iou"] for c in categories) for name in categories[0]
         },
-        "training_minutes": [value for name, value in minutes.items() if name.rpartition("-")[0] == row],
     }
 
 

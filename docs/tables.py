@@ -123,6 +123,7 @@ LEARNED = {
     "softras-silhouette": ("SoftRas, silhouettes", "SR 0.623"),
     "softras": ("SoftRas, with colours", "SR 0.646, DR 0.593"),
     "dibr": ("DIB-R", "DR 0.612"),
+    "dibr-flow": ("DIB-R, texture flow", "–"),
 }
 LEARNED_COLUMNS = {
     "iou": ("3D IoU", 3),

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..errors import InputError
 from .losses import mirror_partners
 from .methods.dibr import DIBRPredictor
+from .networks.texture_flow import mirrored_turn
 from .object_fits import ObjectFits
 from .predictor import Batch
 
@@ -76,7 +77,7 @@ class Imitation:
         self.vertices, self.textures = fits.vertices[rows], fits.textures[rows]
         self.lights = fits.lights[rows]
         self.partners = mirror_partners(predictor.template.vertices)
-        self.turn = _mirrored_turn(predictor, self.partners)
+        self.turn = mirrored_turn(predictor.template)
 
     def loss(self, predictor: DIBRPredictor, batch: Batch) -> dict[str, Tensor]:
         """The weighted terms.
@@ -93,9 +94,13 @@ class Imitation:
         apart = (found - vertices[:, None]).square().sum(-1).add(1e-8).sqrt()
         terms = {"shape": options.shape * apart.mean()}
         some = torch.arange(0, len(pictures), PAINTED, device=pictures.device)
-        painted = predictor.texture(features[some], pictures[some])
-        wanted = textures[torch.div(some, shape[1], rounding_mode="floor")]
+        painted, places = predictor.texture(features[some], pictures[some])
+        objects = torch.div(some, shape[1], rounding_mode="floor")
+        wanted = textures[objects]
         terms["texture"] = options.texture * (painted - wanted).abs().sum(-1).mean()
+        if places is not None:
+            cameras = batch.cameras[objects, some % shape[1]]
+            terms["flow"] = predictor.flow_term(places, vertices[objects], cameras)
         light = predictor.light(features)
         assert light is not None
         said = getattr(light, "coefficients").unflatten(0, shape)  # noqa: B009
@@ -120,16 +125,3 @@ class Imitation:
         if batch.tints is not None:
             textures = (textures @ batch.tints[:, None].to(textures).mT).clamp(0, 1)
         return vertices, textures, lights
-
-
-def _mirrored_turn(predictor: DIBRPredictor, partners: Tensor) -> float:
-    """How far, in u, a mirrored texture has to be turned after its columns were reversed: 0 or 1/2."""
-    assert isinstance(predictor.uvs, Tensor)
-    assert isinstance(predictor.uv_faces, Tensor)
-    u = torch.full((predictor.template.num_vertices,), torch.nan)
-    u[predictor.template_faces.reshape(-1).cpu()] = predictor.uvs[predictor.uv_faces.reshape(-1), 0].cpu()
-    away = predictor.template.vertices[:, 1].abs() < 0.9  # from the poles, where u is anything
-    total = (u + u[partners])[away] % 1.0  # u goes to total - u; reversed columns are 1 - u
-    angle = 2 * torch.pi * total
-    turn = torch.atan2(angle.sin().mean(), angle.cos().mean()) / (2 * torch.pi)
-    return float(turn % 1.0)

@@ -88,10 +88,10 @@ def test_texture_decoder_wraps_round_the_sphere():
     assert texture.shape == (2, 16, 32, 3)
     assert 0 < texture.min() < texture.max() < 1
     # turning the coarsest maps turns the texture: the seam is nowhere special
-    start = torch.rand(1, decoder.width, 4, 8)
+    start = torch.rand(1, decoder.maps.width, 4, 8)
 
     def paint(maps):
-        for layer in decoder.layers:
+        for layer in decoder.maps.layers:
             maps = torch.nn.functional.pad(maps, (1, 1, 0, 0), mode="circular")
             maps = torch.nn.functional.pad(maps, (0, 0, 1, 1), mode="replicate")
             maps = torch.relu(torch.nn.functional.pixel_shuffle(layer(maps), 2))

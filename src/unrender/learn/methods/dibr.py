@@ -18,6 +18,7 @@ from ..networks.camera_head import CameraHead
 from ..networks.light_head import LightHead
 from ..networks.shape_decoders import OffsetShape
 from ..networks.texture_decoders import UVTextureDecoder, VertexColorDecoder, mean_color
+from ..networks.texture_flow import SeenTexels, TextureFlow, flow_loss
 from ..prediction import Prediction
 from ..predictor import Batch
 from .mesh_predictor import MeshPredictor, MeshPredictorConfig
@@ -35,13 +36,17 @@ class DIBRConfig(MeshPredictorConfig):
             since several faces beside an outline blur the same pixel.
         appearance: a UV texture, or a colour a vertex as in the released code.
         texture_size: rows of the texture, which has twice as many columns.
+        texture_flow: copy the texture from the picture where that can be (ours;
+            :class:`~unrender.learn.networks.texture_flow.TextureFlow`); else decode all of it, as published.
         light: kind of light that is predicted; ``none`` leaves it in the texture.
         camera: predict where the picture was taken from, too; ``crop`` must be set.
         learned_scale: predict one factor on the shape's size.
+        flow_weight: of :func:`~unrender.learn.networks.texture_flow.flow_loss`.
         camera_weight: of :meth:`~unrender.learn.networks.camera_head.CameraHead.loss`.
 
     Raises:
-        InputError: a weight is negative, a sigma not positive, or a camera is predicted without crops.
+        InputError: a weight is negative, a sigma not positive, a camera is predicted without crops, or there
+            is texture flow without a texture.
     """
 
     sigma_ndc: tuple[float, float] = (1 / 7000, 1 / 7000)
@@ -51,9 +56,11 @@ class DIBRConfig(MeshPredictorConfig):
     symmetry_weight: float = 1.0
     appearance: Literal["texture", "vertices"] = "texture"
     texture_size: int = 64
+    texture_flow: bool = False
     light: LightKind = "harmonics"
     camera: bool = False
     learned_scale: bool = False
+    flow_weight: float = 1.0
     camera_weight: float = 0.1
 
     def __post_init__(self) -> None:
@@ -62,6 +69,8 @@ class DIBRConfig(MeshPredictorConfig):
             raise InputError(f"sigma_ndc must be two positive numbers, got {self.sigma_ndc}")
         if self.camera and not self.crop:
             raise InputError("camera=True needs crop=True: cameras are predicted for crops of objects")
+        if self.texture_flow and self.appearance != "texture":
+            raise InputError(f"texture_flow=True needs appearance texture, got {self.appearance}")
 
 
 class DIBRPredictor(MeshPredictor):
@@ -78,7 +87,9 @@ class DIBRPredictor(MeshPredictor):
         assert template.uv_faces is not None
         self.register_buffer("uvs", template.uvs, persistent=False)
         self.register_buffer("uv_faces", template.uv_faces, persistent=False)
-        if config.appearance == "texture":
+        if config.texture_flow:
+            self.colors = TextureFlow(config.features, height=config.texture_size)
+        elif config.appearance == "texture":
             self.colors = UVTextureDecoder(config.features, height=config.texture_size)
         else:
             self.colors = VertexColorDecoder(config.features, template.num_vertices)
@@ -97,6 +108,12 @@ class DIBRPredictor(MeshPredictor):
             smoothness=config.smoothness,
         )
 
+    def prepare_training(self) -> None:
+        """Also make what texture flow is taught by."""
+        super().prepare_training()
+        if self.config.texture_flow:
+            self.aids["texels"] = SeenTexels(self.template, self.config.texture_size).to(self.device)
+
     def renderer(self, progress: float) -> DIBR:
         """DIB-R as published, but for perspective-correct colours and the schedule of its blur."""
         start, end = self.config.sigma_ndc
@@ -109,16 +126,21 @@ class DIBRPredictor(MeshPredictor):
 
     def appearance(self, vertices: Tensor, features: Tensor, pictures: Tensor) -> Mesh:
         """The mesh with a UV texture, or with vertex colours, about the mean colour of the picture."""
-        colors = self.texture(features, pictures)
+        colors, _ = self.texture(features, pictures)
+        return self._painted(vertices, colors)
+
+    def _painted(self, vertices: Tensor, colors: Tensor) -> Mesh:
         if self.config.appearance == "vertices":
             return Mesh(vertices, self.template_faces, vertex_colors=colors)
         assert isinstance(self.uvs, Tensor)
         assert isinstance(self.uv_faces, Tensor)
         return Mesh(vertices, self.template_faces, uvs=self.uvs, uv_faces=self.uv_faces, texture=colors)
 
-    def texture(self, features: Tensor, pictures: Tensor) -> Tensor:
-        """Textures (B, H, W, 3), or colours of vertices (B, V, 3)."""
-        return self.colors(features, mean_color(pictures))
+    def texture(self, features: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Textures (B, H, W, 3), or colours of vertices (B, V, 3); and the texture flow, if there is any."""
+        if self.config.texture_flow:
+            return self.colors(features, pictures)
+        return self.colors(features, mean_color(pictures)), None
 
     def light(self, features: Tensor) -> LightRecord | None:
         """The light in the picture."""
@@ -175,8 +197,24 @@ class DIBRPredictor(MeshPredictor):
         """See :meth:`~unrender.learn.predictor.Predictor.loss`."""
         pictures = batch.pictures.flatten(0, 1)
         features = self.encoder(pictures)
-        terms = self.picture_terms(self.decode(features, pictures), batch, progress)
-        return terms | self.camera_terms(features, batch)
+        vertices, (colors, places) = self.shape(features), self.texture(features, pictures)
+        prediction = Prediction(self._painted(vertices, colors), self.light(features))
+        terms = self.picture_terms(prediction, batch, progress) | self.camera_terms(features, batch)
+        if places is not None:
+            terms["flow"] = self.flow_term(places, vertices, _flat(batch.cameras))
+        return terms
+
+    def flow_term(self, places: Tensor, vertices: Tensor, cameras: Camera) -> Tensor:
+        """The weighted term on texture flow.
+
+        Args:
+            places: flow of N pictures, shape (N, H, W, 2).
+            vertices: of what is in them, as far as that is known, shape (N, P, 3).
+            cameras: that took them, batch shape (N,).
+        """
+        with torch.autocast(places.device.type, enabled=False):
+            target, known = self.aids["texels"](vertices.detach().float(), self.template_faces, cameras)
+            return self.config.flow_weight * flow_loss(places.float(), target, known).mean()
 
     def camera_terms(self, features: Tensor, batch: Batch) -> dict[str, Tensor]:
         """The weighted term on cameras, where they are predicted.
@@ -187,10 +225,12 @@ class DIBRPredictor(MeshPredictor):
         """
         if self.camera_head is None:
             return {}
-        cameras = batch.cameras.replace(
-            world_to_camera=batch.cameras.world_to_camera.flatten(0, 1),
-            intrinsics=batch.cameras.intrinsics.flatten(0, 1),
-        )
-        return {
-            "camera": self.config.camera_weight * self.camera_head.loss(self.camera_head(features), cameras)
-        }
+        loss = self.camera_head.loss(self.camera_head(features), _flat(batch.cameras))
+        return {"camera": self.config.camera_weight * loss}
+
+
+def _flat(cameras: Camera) -> Camera:
+    """Cameras of batch shape (B, K) one after the other."""
+    return cameras.replace(
+        world_to_camera=cameras.world_to_camera.flatten(0, 1), intrinsics=cameras.intrinsics.flatten(0, 1)
+    )

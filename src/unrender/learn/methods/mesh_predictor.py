@@ -186,7 +186,7 @@ class MeshPredictor(Predictor):
             terms["color"] = (
                 config.color_weight * color_loss(colors, target[..., :3].expand_as(colors)).mean()
             )
-        if self.aids:
+        if config.adversarial_weight or config.perceptual_weight:
             drawn = torch.cat([picture.rgb, picture.alpha[..., None]], -1)
             terms |= self.look_terms(drawn, target.expand_as(drawn))
         vertices, pairs = mesh.vertices, self.topology.face_pairs.shape[0]

@@ -11,8 +11,8 @@ from torch.nn import functional
 from ...errors import InputError
 
 
-class UVTextureDecoder(nn.Module):
-    """An up-convolutional decoder to a UV picture of a sphere, twice as wide as high (DIB-R).
+class UVMapDecoder(nn.Module):
+    """An up-convolutional decoder to maps over the UVs of a sphere, twice as wide as high (DIB-R).
 
     The left and right borders of the picture meet on the sphere, so convolutions wrap round in u; in v they
     repeat the border. Each layer works on the coarse picture and unfolds channels to finer pixels (Shi et al.
@@ -20,14 +20,15 @@ class UVTextureDecoder(nn.Module):
 
     Args:
         features: length of the vector.
-        height: rows of the texture, 4 times a power of two.
+        maps: channels that come out.
+        height: rows of the maps, 4 times a power of two.
         channels: of the finest layer; each coarser layer has twice as many, up to 128.
 
     Raises:
         InputError: ``height`` is another number.
     """
 
-    def __init__(self, features: int, *, height: int = 64, channels: int = 8) -> None:
+    def __init__(self, features: int, maps: int, *, height: int = 64, channels: int = 8) -> None:
         super().__init__()
         steps = (height // 4).bit_length() - 1
         if height != 4 * 2**steps:
@@ -38,7 +39,28 @@ class UVTextureDecoder(nn.Module):
         self.layers = nn.ModuleList(
             nn.Conv2d(before, 4 * after, 3) for before, after in itertools.pairwise(widths)
         )
-        self.last = nn.Conv2d(widths[-1], 3, 3)
+        self.last = nn.Conv2d(widths[-1], maps, 3)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Decode features (B, F) to maps (B, height, 2 height, maps)."""
+        maps = functional.relu(self.start(features)).unflatten(-1, (self.width, 4, 8))
+        for layer in self.layers:
+            maps = functional.relu(functional.pixel_shuffle(layer(_pad_sphere(maps)), 2))
+        return self.last(_pad_sphere(maps)).permute(0, 2, 3, 1)
+
+
+class UVTextureDecoder(nn.Module):
+    """Textures of a sphere, decoded (DIB-R).
+
+    Args:
+        features: length of the vector.
+        height: see :class:`UVMapDecoder`.
+        channels: see :class:`UVMapDecoder`.
+    """
+
+    def __init__(self, features: int, *, height: int = 64, channels: int = 8) -> None:
+        super().__init__()
+        self.maps = UVMapDecoder(features, 3, height=height, channels=channels)
 
     def forward(self, features: Tensor, base: Tensor) -> Tensor:
         """Decode features (B, F) to textures (B, height, 2 height, 3) in (0, 1).
@@ -47,11 +69,7 @@ class UVTextureDecoder(nn.Module):
             features: what varies over the surface.
             base: colours in [0, 1] that it varies about, shape (B, 3).
         """
-        maps = functional.relu(self.start(features)).unflatten(-1, (self.width, 4, 8))
-        for layer in self.layers:
-            maps = functional.relu(functional.pixel_shuffle(layer(_pad_sphere(maps)), 2))
-        change = self.last(_pad_sphere(maps)).permute(0, 2, 3, 1)
-        return torch.sigmoid(change + _logit(base)[:, None, None])
+        return torch.sigmoid(self.maps(features) + _logit(base)[:, None, None])
 
 
 class VertexColorDecoder(nn.Module):

@@ -117,6 +117,7 @@ def quick_config(method: str, **changes: Any) -> Any:
     if method != "voxel":
         short = {"channels": (32, 64, 128), "hidden": 512, "smoothness": 3.0}
     if method == "dibr":
+        short["texture_flow"] = changes.get("appearance", "texture") == "texture"
         short["sigma_ndc"] = (3.5e-4, 2.2e-5)  # 0.6 to 0.15 pixels of 64
     return method_config(method)(**short | changes)
 
