@@ -11,7 +11,7 @@ import torch
 
 from conftest import DISTANCE, MIDDLE, around
 from unrender.errors import InputError
-from unrender.fit import FitOptions, FitResult, fit, job, view_metrics
+from unrender.fit import FitOptions, FitResult, fit, job, state, view_metrics
 from unrender.geometry import EdgeTopology
 from unrender.io import Views, save_views
 from unrender.render import render
@@ -138,7 +138,7 @@ def assert_same(a: FitResult, b: FitResult) -> None:
 @pytest.mark.parametrize("share", [0.2, 0.75])
 def test_resume_gives_the_same_bits(few_views, quick, quick_losses, tmp_path, monkeypatch, share):
     """Stopped at a step somewhere after this share of the work, drawn anew on each run."""
-    monkeypatch.setattr(job, "CHECKPOINT_EVERY", 0)
+    monkeypatch.setattr(state, "CHECKPOINT_EVERY", 0)
     stop_at = share + 0.2 * (time.time_ns() % 1000) / 1000
     reports: list[job.Progress] = []
 
@@ -183,10 +183,10 @@ KILLED = """
 import sys
 from pathlib import Path
 import torch
-import unrender.fit.job as job
+import unrender.fit.state as state
 from unrender.fit import FitOptions, fit
 from unrender.io import load_views
-job.CHECKPOINT_EVERY = 0.2
+state.CHECKPOINT_EVERY = 0.2
 options = FitOptions(max_faces=600, texture_size=64, effort=0.1)
 def say(progress):
     print(progress.done, flush=True)

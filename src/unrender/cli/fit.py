@@ -34,7 +34,9 @@ class Fit:
             or 0 where there are fewer than 16 views.
         resume: go on from the checkpoint that an interrupted fit left beside OUT.
         template: start from the visual hull of the masks, or from a sphere, which keeps its topology.
-        renderer: what draws: DIB-R, the Soft Rasterizer, or the Neural 3D Mesh Renderer.
+        renderer: what draws: DIB-R, the Soft Rasterizer, the Neural 3D Mesh Renderer, or Differentiable
+            Volumetric Rendering: slower, for shapes that no silhouette tells, with holes and hollows.
+        then: after dvr, polish the shape and texture that it found with this renderer.
         max_faces: faces of the mesh, about.
         texture_size: longest side of the texture [pixels]; no more than the pictures resolve is used.
         light: fit no light, so that the texture holds the shading.
@@ -49,7 +51,8 @@ class Fit:
     views_held_out: int | None = None
     resume: bool = False
     template: Literal["hull", "sphere"] = "hull"
-    renderer: Literal["dibr", "softras", "nmr"] = "dibr"
+    renderer: Literal["dibr", "softras", "nmr", "dvr"] = "dibr"
+    then: Literal["dibr", "softras", "nmr"] | None = None
     max_faces: int = 8000
     texture_size: int = 1024
     light: bool = True

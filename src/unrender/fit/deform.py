@@ -21,7 +21,7 @@ from .appearance import colour_loss
 from .deform_colors import has_colors, refined_colors, with_texels_of_pixels
 from .deform_inputs import check_inputs
 from .frame import pixel_footprint, to_unit_ball
-from .options import RendererName, make_renderer
+from .options import MeshRendererName, make_renderer
 from .smooth import SmoothAdam
 from .steps import CALIBRATE_EVERY, edge_for, enlarged_views, scaled_views
 from .targets import SoftTargets
@@ -49,7 +49,7 @@ class DeformOptions:
         InputError: a value is out of range.
     """
 
-    renderer: RendererName = "softras"
+    renderer: MeshRendererName = "softras"
     color: bool = True
     rigidity: float = 1.0
     picture_size: int = 512
@@ -57,9 +57,9 @@ class DeformOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.renderer not in get_args(RendererName):
+        if self.renderer not in get_args(MeshRendererName):
             raise InputError(
-                f"renderer must be one of {', '.join(get_args(RendererName))}, got {self.renderer!r}"
+                f"renderer must be one of {', '.join(get_args(MeshRendererName))}, got {self.renderer!r}"
             )
         if self.picture_size < 16:
             raise InputError(f"picture_size must be at least 16, got {self.picture_size}")

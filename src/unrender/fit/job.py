@@ -17,13 +17,14 @@ from ..io import Views
 from ..progress import Progress
 from ..render import SphericalHarmonicsLight
 from .checks import check_pictures, named
+from .field_job import field_mesh
 from .frame import to_unit_ball
 from .hull import visual_hull
 from .options import FitOptions, stages
-from .state import FitState
+from .state import FitState, StateFile
 from .steps import enlarged_views, light_of, prepare_stage, run_stage, scaled_views
 
-CHECKPOINT_EVERY = 15.0  # seconds
+FIELD_WORK = 10_000  # of a field, in the units of the work of stages: pictures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +53,8 @@ def fit(
     """Fit a textured mesh and its light to pictures from known cameras, by DIB-R (Chen et al. 2019).
 
     Silhouettes first, then colour; coarse to fine in mesh, pictures and blur, with the mesh made anew at each
-    stage (:func:`unrender.geometry.remesh`). The shape starts from the visual hull of the masks.
+    stage (:func:`unrender.geometry.remesh`). The shape starts from the visual hull of the masks, or, with
+    renderer ``dvr``, is that of a field (:mod:`unrender.fit.field_job`).
 
     Args:
         views: at least two, from different sides, with masks.
@@ -79,15 +81,26 @@ def fit(
         "views": list(views.names),
         "size": [views.width, views.height],
     }
-    if resume:
-        if checkpoint is None:
-            raise InputError("resuming needs the file of a checkpoint, got none")
-        state = FitState.load(checkpoint, fingerprint)
+    file = StateFile(checkpoint, fingerprint)
+    saved = file.load() if resume else None
+    work = [stage.steps * stage.views for stage in plan]
+    before = FIELD_WORK if options.renderer == "dvr" else 0
+
+    def show(name: str, loss: float, done: float) -> None:
+        if progress is not None:
+            progress(Progress(name, loss, done / (before + sum(work))))
+
+    if saved is not None and "vertices" in saved:
+        state = FitState(**saved)
+    elif options.renderer == "dvr":
+        mesh = field_mesh(unit, options, file, saved, lambda loss, done: show("field", loss, done * before))
+        state = FitState(mesh.vertices, mesh.faces)
+        if not plan:
+            state.uvs, state.uv_faces, state.texture = mesh.uvs, mesh.uv_faces, mesh.texture
+        file.save(state.values, now=True)
     else:
         state = _initial_state(unit, options)
 
-    work = [stage.steps * stage.views for stage in plan]
-    saved = time.monotonic()
     for number in range(state.stage, len(plan)):
         stage = plan[number]
         staged = enlarged_views(scaled_views(unit, stage.picture_size))
@@ -95,19 +108,14 @@ def fit(
             prepare_stage(state, stage, staged, options)
 
         def after_step(loss: float, number: int = number) -> None:
-            nonlocal saved
             stage = plan[number]
-            if progress is not None:
-                done = sum(work[:number]) + work[number] * state.step / stage.steps
-                progress(Progress(stage.name, loss, done / sum(work)))
-            if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_EVERY:
-                state.save(checkpoint, fingerprint)
-                saved = time.monotonic()
+            done = sum(work[:number]) + work[number] * state.step / stage.steps
+            show(stage.name, loss, before + done)
+            file.save(state.values)
 
         run_stage(state, stage, staged, options, after_step)
         state.stage, state.step, state.optimizers = number + 1, 0, {}
-        if checkpoint is not None:
-            state.save(checkpoint, fingerprint)
+        file.save(state.values, now=True)
 
     mesh = state.mesh().detach()
     mesh = mesh.replace(vertices=mesh.vertices * radius + centre)

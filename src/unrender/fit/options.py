@@ -10,7 +10,8 @@ from ..errors import InputError
 from ..render import DIBR, NeuralMesh, SoftRas
 from ..render.draw import Renderer
 
-RendererName = Literal["dibr", "softras", "nmr"]
+MeshRendererName = Literal["dibr", "softras", "nmr"]
+RendererName = Literal["dibr", "softras", "nmr", "dvr"]
 SOFTRAS_BLUR = 0.5  # SoftRas fades on both sides of an edge
 
 
@@ -20,10 +21,14 @@ class FitOptions:
 
     Attributes:
         template: where the shape starts: the visual hull of the masks, or a sphere (then without holes).
-        renderer: what draws: DIB-R, the Soft Rasterizer, or the Neural 3D Mesh Renderer.
+        renderer: what draws: DIB-R, the Soft Rasterizer, the Neural 3D Mesh Renderer, or Differentiable
+            Volumetric Rendering, which fits an implicit field and makes the mesh of that.
+        then: after ``dvr``, polish shape and texture of the field's mesh through this renderer; the field's
+            mesh is the result when None.
         max_faces: faces of the finished mesh.
         texture_size: longest side of the texture [texels]; no more than the pictures resolve is used.
-        light: also fit light (spherical harmonics of degree 2), or let the texture hold the shading.
+        light: also fit light (spherical harmonics of degree 2), or let the texture hold the shading, as that
+            of a field always does.
         picture_size: larger pictures are fitted at this many pixels on their longer side.
         effort: multiplies the number of steps.
         seed: of the order in which views are drawn.
@@ -31,6 +36,7 @@ class FitOptions:
 
     template: Literal["hull", "sphere"] = "hull"
     renderer: RendererName = "dibr"
+    then: MeshRendererName | None = None
     max_faces: int = 8000
     texture_size: int = 1024
     light: bool = True
@@ -46,11 +52,24 @@ class FitOptions:
             raise InputError(
                 f"renderer must be one of {', '.join(get_args(RendererName))}, got {self.renderer!r}"
             )
+        if self.then is not None and self.then not in get_args(MeshRendererName):
+            raise InputError(
+                f"then must be one of {', '.join(get_args(MeshRendererName))}, got {self.then!r}"
+            )
+        if self.then is not None and self.renderer != "dvr":
+            raise InputError(f"then={self.then!r} goes on from renderer dvr, got renderer {self.renderer}")
         if not (self.effort > 0 and math.isfinite(self.effort)):
             raise InputError(f"effort must be positive, got {self.effort}")
 
+    @property
+    def mesh_renderer(self) -> MeshRendererName:
+        """What draws meshes."""
+        if self.renderer != "dvr":
+            return self.renderer
+        return "dibr" if self.then is None else self.then
 
-def make_renderer(name: RendererName, blur: float) -> Renderer:
+
+def make_renderer(name: MeshRendererName, blur: float) -> Renderer:
     """A renderer with about the blur that DIB-R has at ``blur`` [pixels]."""
     if name == "softras":
         return SoftRas(blur=SOFTRAS_BLUR * blur, color="hard")
@@ -83,17 +102,24 @@ class Stage:
 
 
 def stages(options: FitOptions) -> list[Stage]:
-    """Silhouettes first, then colour; coarse to fine in mesh, pictures and blur."""
+    """Silhouettes first, then colour; coarse to fine in mesh, pictures and blur.
+
+    A mesh that comes from a field is fine already.
+    """
     size, faces = options.picture_size, options.max_faces
 
     def steps(count: int) -> int:
         return max(1, round(count * options.effort))
 
+    last = Stage("shape 3/3", min(size, 256), faces, 0.5, 0.06, steps(160), 8)
+    texture = Stage("texture", size, None, 0.5, 0.04, steps(300), 4, texture=True)
+    if options.renderer == "dvr":
+        return [] if options.then is None else [dataclasses.replace(last, name="polish"), texture]
     plan = [
         Stage("shape 1/3", min(size, 128), min(faces, 1500), 1.0, 0.15, steps(120), 8),
         Stage("shape 2/3", min(size, 256), min(faces, 4000), 0.7, 0.1, steps(160), 8),
-        Stage("shape 3/3", min(size, 256), faces, 0.5, 0.06, steps(160), 8),
-        Stage("texture", size, None, 0.5, 0.04, steps(300), 4, texture=True),
+        last,
+        texture,
     ]
     if options.template == "sphere":
         plan.insert(0, Stage("from sphere", min(size, 64), 1280, 3.0, 0.4, steps(250), 8))

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from ..errors import InputError
 from ..geometry import Mesh
 from ..io.checkpoints import load_checkpoint, save_checkpoint
 from ..render import SphericalHarmonicsLight
+
+CHECKPOINT_EVERY = 15.0  # seconds
 
 
 @dataclasses.dataclass
@@ -53,17 +58,37 @@ class FitState:
         """The light as it is now."""
         return None if self.light is None else SphericalHarmonicsLight(self.light)
 
-    def save(self, path: Path, fingerprint: dict[str, Any]) -> None:
-        """Write a checkpoint so that an interrupted write leaves the last one whole."""
+    def values(self) -> dict[str, Any]:
+        """What a checkpoint holds; ``FitState(**values)`` goes on from it."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        values = {n: v.detach() if isinstance(v, Tensor) else v for n, v in values.items()}
-        save_checkpoint(path, values, fingerprint)
+        return {n: v.detach() if isinstance(v, Tensor) else v for n, v in values.items()}
 
-    @staticmethod
-    def load(path: Path, fingerprint: dict[str, Any]) -> FitState:
-        """Read a checkpoint.
+
+class StateFile:
+    """The checkpoint of a fit, written so that an interrupted write leaves the last one whole.
+
+    Args:
+        path: of the file; None keeps none.
+        fingerprint: what has to be the same for a fit to go on.
+    """
+
+    def __init__(self, path: Path | None, fingerprint: dict[str, Any]) -> None:
+        self.path, self.fingerprint = path, fingerprint
+        self.saved = time.monotonic()
+
+    def load(self) -> dict[str, Any]:
+        """What was saved.
 
         Raises:
             InputError: the file is missing, or no checkpoint of a fit with these views and options.
         """
-        return FitState(**load_checkpoint(path, fingerprint, work="fit"))
+        if self.path is None:
+            raise InputError("resuming needs the file of a checkpoint, got none")
+        return load_checkpoint(self.path, self.fingerprint, work="fit")
+
+    def save(self, values: Callable[[], dict[str, Any]], *, now: bool = False) -> None:
+        """Write what ``values`` gives, if the last time is long ago, or ``now``."""
+        if self.path is None or not (now or time.monotonic() - self.saved > CHECKPOINT_EVERY):
+            return
+        save_checkpoint(self.path, values(), self.fingerprint)
+        self.saved = time.monotonic()

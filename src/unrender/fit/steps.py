@@ -108,7 +108,7 @@ def run_stage(
         shape.load(state.optimizers["shape"])
         if look is not None:
             look.load_state_dict(state.optimizers["look"])
-    renderer = make_renderer(options.renderer, stage.blur)
+    renderer = make_renderer(options.mesh_renderer, stage.blur)
     targets = SoftTargets(views.masks, renderer)
     targets.faces = state.blur_faces if state.step else 0.0
     random = torch.Generator()

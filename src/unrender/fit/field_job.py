@@ -1,0 +1,69 @@
+"""Fitting by Differentiable Volumetric Rendering: from pictures to the textured mesh of a field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from ..geometry import Mesh, remesh
+from ..implicit import ExtractOptions, extract_mesh
+from ..io import Views
+from .bake import bake_texture
+from .field_fit import HALF_SIDE, FieldFit, FieldFitOptions
+from .frame import pixel_footprint, to_unit_ball
+from .options import FitOptions
+from .state import StateFile
+from .steps import edge_for, scaled_views, texture_side
+
+BALL = 2.0  # the field's ball has radius 1/2, that of the views radius 1
+RESOLUTION = 128  # cells that the surface is extracted from, along each side
+
+
+def field_mesh(
+    views: Views,
+    options: FitOptions,
+    file: StateFile,
+    saved: dict[str, Any] | None,
+    show: Callable[[float, float], None],
+) -> Mesh:
+    """Fit a field and make its mesh.
+
+    Args:
+        views: in the fit's own coordinates (:mod:`unrender.fit.frame`).
+        options: of the fit.
+        file: that the state is saved to.
+        saved: what an interrupted fit has saved there.
+        show: called after each step with the loss and the share that is done.
+
+    Returns:
+        A mesh of about ``max_faces`` faces with UVs and a texture, without gradients.
+
+    Raises:
+        InputError: the field that was found has no surface.
+    """
+    defaults = FieldFitOptions()
+    fit = FieldFit(
+        to_unit_ball(scaled_views(views, options.picture_size), torch.zeros(3).to(views.pictures), BALL),
+        FieldFitOptions(
+            steps=max(1, round(defaults.steps * options.effort)),
+            start_steps=max(1, round(defaults.start_steps * options.effort)),
+            seed=options.seed,
+        ),
+    )
+    if saved is not None:
+        fit.restore(saved)
+
+    def after_step(loss: float) -> None:
+        show(loss, fit.step / fit.steps)
+        file.save(fit.state)
+
+    fit.run(after_step)
+    mesh = extract_mesh(fit.field, ExtractOptions(resolution=RESOLUTION, half_side=HALF_SIDE))
+    footprint = pixel_footprint(views.cameras) / BALL
+    edge = edge_for(mesh.vertices, mesh.faces, options.max_faces, footprint)
+    vertices, faces = remesh(mesh.vertices, mesh.faces, edge)
+    size = texture_side(vertices, faces, footprint, options.texture_size)
+    baked = bake_texture(fit.field, Mesh(vertices, faces), size)
+    return baked.replace(vertices=baked.vertices * BALL)
