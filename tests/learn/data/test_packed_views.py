@@ -77,6 +77,22 @@ def mask_of(mesh, camera):
     return render(mesh, camera).mask.float()
 
 
+def test_some_objects_of_a_set():
+    items = [
+        capture(lopsided(), f"object {i}", "box", dataclasses.replace(OPTIONS, seed=i)) for i in range(3)
+    ]
+    views = PackedViews.load(Shelf(items))
+    some = views[[2, 0]]
+    assert some.names == [views.names[2], views.names[0]]
+    places, every = torch.tensor([0, 1]), torch.arange(3).expand(2, 3)
+    found, wanted = some.batch(places, every), views.batch(torch.tensor([2, 0]), every)
+    assert torch.equal(found.pictures, wanted.pictures)
+    assert torch.equal(found.cameras.world_to_camera, wanted.cameras.world_to_camera)
+    assert some.voxels is not None
+    assert views.voxels is not None
+    assert torch.equal(some.voxels, views.voxels[[2, 0]])
+
+
 def test_flipped_batches_show_the_mirrored_object():
     mesh = to_unit_cube(lopsided())
     batch = pack(capture(mesh, "a", "box", OPTIONS)).batch(

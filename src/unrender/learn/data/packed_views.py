@@ -119,6 +119,19 @@ class PackedViews:
     def __len__(self) -> int:
         return len(self.names)
 
+    def __getitem__(self, rows: list[int]) -> PackedViews:
+        """Some of the objects."""
+        return PackedViews(
+            [self.names[i] for i in rows],
+            [self.categories[i] for i in rows],
+            self.pictures[rows],
+            self.world_to_camera[rows],
+            self.intrinsics[rows],
+            None if self.voxels is None else self.voxels[rows],
+            [self.lights[i] for i in rows],
+            self.orthographic,
+        )
+
     @property
     def views(self) -> int:
         """V."""
