@@ -12,7 +12,7 @@ from torch.nn.functional import interpolate, normalize
 from ..errors import InputError
 from ..fit.appearance import colour_loss, texture_roughness
 from ..fit.frame import pixel_footprint
-from ..fit.options import RendererName, make_renderer
+from ..fit.options import MeshRendererName, make_renderer
 from ..fit.smooth import SmoothAdam
 from ..fit.steps import edge_for
 from ..fit.targets import SoftTargets
@@ -54,7 +54,7 @@ class RefineStage:
 
     size: int
     faces: int
-    renderer: RendererName
+    renderer: MeshRendererName
     blur: float
     share: float
     smoothness: float
