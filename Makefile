@@ -18,15 +18,16 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 	$(INSTALL) -e '.[docs]'
 	touch $@
 
-demo: demo-fit
+demo: $(VENV)/.installed  ## one picture to a textured mesh, in seconds: out/demo/picture/sheet.png shows it
+	$(VENV)/bin/unrender predict examples/picture.png -o out/demo --refine 60
 
 demo-fit: $(VENV)/.installed  ## fit the view set kept in examples/: a GLB, a turntable and metrics in out/demo-fit
 	$(VENV)/bin/unrender fit examples/demo_views -o out/demo-fit/object.glb --views-held-out 5
 
-train: $(VENV)/.installed  ## make a training set and train on it for 700 steps
+train: $(VENV)/.installed  ## make a training set and train on it for five minutes
 	$(VENV)/bin/unrender data render procedural:660 -o out/generated
 	rm -rf out/train
-	$(VENV)/bin/unrender train --data out/generated -o out/train --steps 700 $(ARGS)
+	$(VENV)/bin/unrender train --data out/generated -o out/train --steps 400 $(ARGS)
 
 test: $(VENV)/.installed  ## the whole suite; for instance make test ARGS='--slow --device cuda'
 	$(VENV)/bin/pytest $(ARGS)

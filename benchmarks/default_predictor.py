@@ -42,7 +42,9 @@ ROOT = Path(__file__).resolve().parents[1]
 HOME = ROOT.parent / "shared" / "data" / "home"
 GENERATED = "procedural:1500:1"
 CAMERAS = CaptureOptions(cameras="random", size=96, views=12)
-CONFIG = quick_config("dibr", camera=True, crop=True, camera_weight=0.5, symmetry_weight=0.1)
+CONFIG = quick_config(
+    "dibr", camera=True, crop=True, camera_weight=0.5, symmetry_weight=0.1, texture_channels=16
+)
 FITTED_AT_ONCE = 48  # objects between two files of fits
 LINE_EVERY = 30.0  # seconds
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
 import platform
@@ -15,12 +16,14 @@ from rich.console import Console
 from rich.table import Table
 
 from unrender.fit import FitOptions, fit, view_metrics
-from unrender.geometry import Mesh
+from unrender.geometry import Mesh, sample_surface
+from unrender.geometry.surface_metrics import surface_metrics
 from unrender.io import Views, contact_sheet, load_mesh, load_views, save_picture
 from unrender.render import Camera, SphericalHarmonicsLight, render
 from unrender.render.turntable import render_antialiased
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+POINTS = 30_000
 HOME = ("chair", "sofa", "car", "lamp", "animal")
 
 
@@ -30,6 +33,12 @@ class Settings:
 
     objects: tuple[str, ...] = ("airplane", "spot", *HOME)
     """airplane, spot, or a category of home (its first val object) or CATEGORY/FILE"""
+    renderers: tuple[str, ...] = ("dibr",)
+    """each fits every object: dibr, softras, nmr, dvr, or dvr+dibr for a field whose mesh is polished"""
+    views: int = 24
+    """of each object, but for the airplane, which has its own"""
+    size: int = 256
+    """of these views [pixels]"""
     out: Path = Path(__file__).parent / "results" / "fit-cpu.json"
     sheet: Path | None = None
     """contact sheet of held-out pictures, renders and differences"""
@@ -43,11 +52,15 @@ def directions(count: int, phase: float) -> torch.Tensor:
     return torch.stack([elevation.clamp(-75, 75), (i * 137.50776 + phase) % 360])
 
 
-def rendered_views(mesh: Mesh, count: int, phase: float, size: int = 256) -> Views:
-    """Pictures of a mesh scaled to the unit ball, under a fixed spherical-harmonic light."""
+def in_unit_ball(mesh: Mesh) -> Mesh:
+    """The mesh scaled and moved so that the ball of radius 1 just holds it."""
     low, high = mesh.vertices.amin(0), mesh.vertices.amax(0)
     radius = torch.linalg.vector_norm(mesh.vertices - (low + high) / 2, dim=-1).amax()
-    mesh = mesh.replace(vertices=(mesh.vertices - (low + high) / 2) / radius)
+    return mesh.replace(vertices=(mesh.vertices - (low + high) / 2) / radius)
+
+
+def rendered_views(mesh: Mesh, count: int, phase: float, size: int) -> Views:
+    """Pictures of a mesh in the unit ball, under a fixed spherical-harmonic light."""
     elevation, azimuth = directions(count, phase)
     cameras = Camera.orbit(3.5, elevation, azimuth, fov_y=35.0, width=size, height=size)
     light = torch.zeros(9, 3)
@@ -66,11 +79,19 @@ def rendered_views(mesh: Mesh, count: int, phase: float, size: int = 256) -> Vie
     return Views(pictures[..., :3], pictures[..., 3], cameras, [f"{i:03d}" for i in range(count)])
 
 
-def task(name: str) -> tuple[str, Views, Views]:
-    """Training and held-out views of an object."""
+def chamfer(found: Mesh, truth: Mesh) -> float:
+    """Chamfer-L1 (mean of both directions) over the longest edge of the true mesh's bounding box."""
+    generator = torch.Generator().manual_seed(0)
+    points = [sample_surface(m, POINTS, generator=generator).points for m in (found, truth)]
+    edge = float((truth.vertices.amax(0) - truth.vertices.amin(0)).max())
+    return float(surface_metrics(*points).chamfer_l1) / edge
+
+
+def task(name: str, settings: Settings) -> tuple[str, Views, Views, Mesh | None]:
+    """Training and held-out views of an object, and the object where it is known."""
     if name == "airplane":
         train, held_out = load_views(DATA / "airplane").split(5)
-        return name, train, held_out
+        return name, train, held_out, None
     if name == "spot":
         path = next((DATA / "meshes" / "spot").glob("*.obj"))
     else:
@@ -79,22 +100,24 @@ def task(name: str) -> tuple[str, Views, Views]:
         entries = [e for e in entries["val"] + entries["train"] if e["category"] == category]
         entry = next(e for e in entries if not file or file in e["file"])
         path, name = DATA / "home" / entry["file"], f"{entry['file']} ({entry['name']})"
-    mesh = load_mesh(path)
-    return name, rendered_views(mesh, 24, 0.0), rendered_views(mesh, 8, 61.0)
+    mesh, size = in_unit_ball(load_mesh(path)), settings.size
+    return name, rendered_views(mesh, settings.views, 0.0, size), rendered_views(mesh, 8, 61.0, size), mesh
 
 
 def main(settings: Settings) -> None:
     """Fit each object and write the table."""
     console = Console()
     rows, pictures = [], []
-    for wanted in settings.objects:
-        name, train, held_out = task(wanted)
+    for wanted, renderer in itertools.product(settings.objects, settings.renderers):
+        name, train, held_out, truth = task(wanted, settings)
+        first, _, then = renderer.partition("+")
         start = time.perf_counter()
-        result = fit(train, settings.options)
+        result = fit(train, dataclasses.replace(settings.options, renderer=first, then=then or None))
         seconds = time.perf_counter() - start
         values = view_metrics(result.mesh, result.light, held_out)
         row = {
             "object": name,
+            "renderer": renderer,
             "views": len(train),
             "held_out": len(held_out),
             "size": train.width,
@@ -105,6 +128,8 @@ def main(settings: Settings) -> None:
             "faces": result.mesh.num_faces,
             "seconds": seconds,
         }
+        if truth is not None:
+            row["chamfer_l1"] = chamfer(result.mesh, truth)
         rows.append(row)
         console.print(row)
         for i in range(2):
@@ -114,12 +139,16 @@ def main(settings: Settings) -> None:
             shown = [target, picture.rgb.clamp(0, 1), (target - picture.rgb).abs().clamp(0, 1)]
             scale = max(1, 192 // target.shape[0])
             pictures += [p.repeat_interleave(scale, 0).repeat_interleave(scale, 1) for p in shown]
-    table = Table("object", "mask IoU (min)", "PSNR in dB (min)", "faces", "seconds")
+    table = Table(
+        "object", "renderer", "mask IoU (min)", "PSNR in dB (min)", "Chamfer-L1", "faces", "seconds"
+    )
     for r in rows:
         table.add_row(
             r["object"],
+            r["renderer"],
             f"{r['mask_iou']:.3f} ({r['mask_iou_min']:.3f})",
             f"{r['psnr']:.1f} ({r['psnr_min']:.1f})",
+            f"{r['chamfer_l1']:.4f}" if "chamfer_l1" in r else "",
             str(r["faces"]),
             f"{r['seconds']:.0f}",
         )

@@ -1,6 +1,6 @@
 """Make the pictures of the documentation: ``python docs/pictures.py``.
 
-What ``make demo`` wrote must be there.
+What ``make demo`` and ``make demo-fit`` wrote must be there; benchmarks/photos.py makes the sheet of photos.
 """
 
 from __future__ import annotations
@@ -61,3 +61,4 @@ if __name__ == "__main__":
     save_picture(comparison(), IMAGES / "demo.png")
     save_picture(outputs(), IMAGES / "outputs.png")
     save_picture(generated(), IMAGES / "procedural.png")
+    save_picture(load_picture(ROOT / "out" / "demo" / "picture" / "sheet.png"), IMAGES / "predict.png")

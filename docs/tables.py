@@ -149,7 +149,9 @@ def learning_table(report: dict[str, Any]) -> str:
     budget, objects = report["budget"], report["objects"]
     return (
         f"{markdown(rows)}\n\n{objects['train']} objects to learn from and {objects['val']} to measure on; "
-        f"{budget['steps']} steps of {budget['batch_size']} objects with 2 views each.\n"
+        f"{budget['steps']} steps of {budget['batch_size']} objects with 2 views each"
+        + "".join(f", {LEARNED[name][0]} {share:.0%} of that" for name, share in budget["shares"].items())
+        + ".\n"
     )
 
 

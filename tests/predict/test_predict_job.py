@@ -9,7 +9,7 @@ from unrender.geometry import Mesh
 from unrender.learn.crop import crop_to_object
 from unrender.learn.prediction import Prediction
 from unrender.learn.registry import save_predictor
-from unrender.predict import job, predict, predict_each
+from unrender.predict import predict, predict_each
 from unrender.predict.job import part
 from unrender.render import render
 
@@ -121,10 +121,3 @@ def test_objects_without_colours_are_predicted_too(known, object_, take, far_cam
     found: Any = predict(take(object_, far_camera), predictor=known, refine=2)
     assert found.mesh.texture is None
     assert found.mesh.vertices.shape[0] == 1
-
-
-def test_without_a_predictor_the_advice_is_to_train_one(object_, take, far_camera, monkeypatch, tmp_path):
-    monkeypatch.setattr(job, "WEIGHTS", tmp_path / "none.safetensors")
-    job.default_predictor.cache_clear()
-    with pytest.raises(InputError, match=r"no predictor comes with this version .* \(--predictor FILE\)"):
-        predict(take(object_, far_camera))

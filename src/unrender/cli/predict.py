@@ -37,7 +37,7 @@ class Predict:
             name; without it, a picture's alpha channel is its mask.
         masks: how to find the mask of a picture that has none.
         refine: steps that optimise each prediction against its picture.
-        predictor: file of a trained predictor (.safetensors); needed, since none comes with the package yet.
+        predictor: file of a trained predictor (.safetensors), in place of the one in the package.
         views: pictures from around each object.
         cameras: take the pictures from the cameras of this view set or camera.json instead.
         lights: light files (light.json) to relight each object by, instead of light from five sides.

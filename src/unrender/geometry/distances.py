@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,6 +24,7 @@ _PAIRS = {"cpu": 1 << 18, "cuda": 1 << 26}
 # On a CPU a tree is faster than comparing all points with each other from about this many pairs on.
 _TREE_PAIRS = 1 << 22
 _LEAF = 64
+_PARTS = 4  # of the queries, for each core
 
 
 class NearestPoints(NamedTuple):
@@ -196,7 +198,9 @@ def _nearest_by_tree(queries: Tensor, points: Tensor) -> Tensor:
         raise InputError("points must be finite, got a coordinate that is NaN or infinite")
     sets = [values.double().numpy() for values in (queries, points)]
     first, second = (_tree(values).indices for values in sets)
-    _, found = _tree(sets[1][second]).query(sets[0][first], workers=-1)
+    # neighbours in space take alike long, so equal parts for each core would not end together
+    workers = _PARTS * (os.cpu_count() or 1)
+    _, found = _tree(sets[1][second]).query(sets[0][first], workers=workers)
     indices = torch.empty(len(first), dtype=torch.long)
     indices[torch.from_numpy(first)] = torch.from_numpy(second[found])
     return indices

@@ -32,16 +32,7 @@ WEIGHTS = Path(__file__).parent / "weights" / "default.safetensors"
 
 @functools.lru_cache(maxsize=4)
 def default_predictor(device: torch.device | str = "cpu") -> Predictor:
-    """The predictor that comes with the package, loaded once for each device.
-
-    Raises:
-        InputError: none comes with this version.
-    """
-    if not WEIGHTS.is_file():
-        raise InputError(
-            "no predictor comes with this version of unrender: give the file of one that "
-            "'unrender train --set crop=True camera=True' wrote (--predictor FILE)"
-        )
+    """The predictor that comes with the package, loaded once for each device."""
     return load_predictor(WEIGHTS, device=device)
 
 

@@ -36,6 +36,8 @@ class DIBRConfig(MeshPredictorConfig):
             since several faces beside an outline blur the same pixel.
         appearance: a UV texture, or a colour a vertex as in the released code.
         texture_size: rows of the texture, which has twice as many columns.
+        texture_channels: of the texture decoder's finest layer
+            (:class:`~unrender.learn.networks.texture_decoders.UVMapDecoder`).
         texture_flow: copy the texture from the picture where that can be (ours;
             :class:`~unrender.learn.networks.texture_flow.TextureFlow`); else decode all of it, as published.
         light: kind of light that is predicted; ``none`` leaves it in the texture.
@@ -56,6 +58,7 @@ class DIBRConfig(MeshPredictorConfig):
     symmetry_weight: float = 1.0
     appearance: Literal["texture", "vertices"] = "texture"
     texture_size: int = 64
+    texture_channels: int = 8
     texture_flow: bool = False
     light: LightKind = "harmonics"
     camera: bool = False
@@ -88,9 +91,13 @@ class DIBRPredictor(MeshPredictor):
         self.register_buffer("uvs", template.uvs, persistent=False)
         self.register_buffer("uv_faces", template.uv_faces, persistent=False)
         if config.texture_flow:
-            self.colors = TextureFlow(config.features, height=config.texture_size)
+            self.colors = TextureFlow(
+                config.features, height=config.texture_size, channels=config.texture_channels
+            )
         elif config.appearance == "texture":
-            self.colors = UVTextureDecoder(config.features, height=config.texture_size)
+            self.colors = UVTextureDecoder(
+                config.features, height=config.texture_size, channels=config.texture_channels
+            )
         else:
             self.colors = VertexColorDecoder(config.features, template.num_vertices)
         self.light_head = None if config.light == "none" else LightHead(config.features, config.light)

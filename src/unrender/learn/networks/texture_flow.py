@@ -26,7 +26,7 @@ class TextureFlow(nn.Module):
         channels: see there.
     """
 
-    def __init__(self, features: int, *, height: int = 64, channels: int = 16) -> None:
+    def __init__(self, features: int, *, height: int = 64, channels: int = 8) -> None:
         super().__init__()
         self.maps = UVMapDecoder(features, 9, height=height, channels=channels)
 
