@@ -35,4 +35,6 @@ def test_it_predicts_what_the_picture_shows():
     difference = (drawn.rgb - picture[..., :3])[both].abs().mean()
     grey = (picture[..., :3][both].mean() - picture[..., :3][both]).abs().mean()
     assert float(difference) < float(grey)
-    assert torch.equal(predict(picture).mesh.vertices, found.mesh.vertices)  # the same every time
+    again = predict(picture).mesh
+    assert again is not None
+    assert torch.equal(again.vertices, found.mesh.vertices)  # the same every time
