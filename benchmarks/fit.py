@@ -15,6 +15,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from unrender.errors import InputError
 from unrender.fit import FitOptions, fit, view_metrics
 from unrender.geometry import Mesh, sample_surface
 from unrender.geometry.surface_metrics import surface_metrics
@@ -107,6 +108,8 @@ def task(name: str, settings: Settings) -> tuple[str, Views, Views, Mesh | None]
 def main(settings: Settings) -> None:
     """Fit each object and write the table."""
     console = Console()
+    if settings.options.renderer != "dibr" or settings.options.then is not None:
+        raise InputError("--renderers says what draws, not --options.renderer and --options.then")
     rows, pictures = [], []
     for wanted, renderer in itertools.product(settings.objects, settings.renderers):
         name, train, held_out, truth = task(wanted, settings)

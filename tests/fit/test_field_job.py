@@ -1,5 +1,7 @@
 """From pictures to the mesh of a field, and its polish, through the front door of ``fit``."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -54,7 +56,20 @@ def test_a_stopped_field_goes_on_with_the_same_bits(thing_views, tmp_path, monke
     assert result.light is not None
 
 
+def test_views_without_a_hull_are_refused_before_the_work(thing_views):
+    views = thing_views(8, 32)
+    # other pictures' cameras, and masks that are moved and without their rims
+    masks = torch.where(views.masks > 0.98, views.masks, 0).roll(12, 2)
+    broken = dataclasses.replace(views, cameras=views[list(range(7, -1, -1))].cameras, masks=masks)
+    reports: list[Progress] = []
+    with pytest.raises(InputError, match="no point is inside the masks"):
+        fit(broken, SHORT, progress=reports.append)
+    assert reports == []
+
+
 def test_a_polish_needs_a_field():
+    with pytest.raises(InputError, match="renderer dvr starts from the visual hull, got template sphere"):
+        FitOptions(renderer="dvr", template="sphere")
     with pytest.raises(InputError, match="then='dibr' goes on from renderer dvr, got renderer softras"):
         FitOptions(renderer="softras", then="dibr")
     with pytest.raises(InputError, match="then must be one of dibr, softras, nmr, got 'dvr'"):

@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from unrender.errors import InputError
-from unrender.geometry import icosphere, spherical_uvs
+from unrender.geometry import Mesh, icosphere, spherical_uvs
 from unrender.learn.data.augment import AugmentOptions, augment
 from unrender.learn.data.capture import CaptureOptions, capture
 from unrender.learn.data.packed_views import PackedViews, pack
 from unrender.learn.imitation import Imitation
 from unrender.learn.methods.dibr import DIBRConfig, DIBRPredictor
+from unrender.learn.networks.texture_flow import TextureFlow
 from unrender.learn.object_fits import ObjectFits
 from unrender.render import SphericalHarmonicsLight, render
 
@@ -55,6 +56,32 @@ def truth() -> tuple[PackedViews, ObjectFits]:
 def predictor() -> DIBRPredictor:
     torch.manual_seed(0)
     return DIBRPredictor(CONFIG)
+
+
+def test_texture_flow_is_taught_by_the_fits_in_their_own_pictures(truth, monkeypatch):
+    views, fits = truth
+    torch.manual_seed(0)
+    predictor = DIBRPredictor(dataclasses.replace(CONFIG, texture_flow=True))
+    predictor.prepare_training()
+    imitation = Imitation(fits, views.names, predictor)
+    seen = []
+    real = predictor.flow_term
+    monkeypatch.setattr(predictor, "flow_term", lambda *args: seen.append(args) or real(*args))
+    batch = views.batch(torch.tensor([2, 0]), torch.tensor([[3, 1, 0], [0, 2, 1]]))
+    terms = imitation.loss(predictor, batch)
+    terms["flow"].backward()
+    assert isinstance(predictor.colors, TextureFlow)
+    bias = predictor.colors.maps.last.bias
+    assert bias is not None
+    grad = bias.grad
+    assert grad is not None
+    assert float(grad[6:8].abs().max()) > 0
+    ((_, vertices, cameras),) = seen
+    # of the six pictures the first and the fifth are painted: drawn there, the vertices give their masks
+    for i, (row, column) in enumerate([(0, 0), (1, 1)]):
+        mask = render(Mesh(vertices[i], predictor.template_faces), cameras[i]).mask
+        inside = batch.pictures[row, column, ..., 3] > 0.5
+        assert float((mask & inside).sum() / (mask | inside).sum()) > 0.9
 
 
 def test_targets_look_as_the_augmented_pictures_do(truth, predictor):

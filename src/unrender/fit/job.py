@@ -93,6 +93,8 @@ def fit(
     if saved is not None and "vertices" in saved:
         state = FitState(**saved)
     elif options.renderer == "dvr":
+        if saved is None:
+            _initial_state(unit, options)  # refuses masks and cameras that contradict each other
         mesh = field_mesh(unit, options, file, saved, lambda loss, done: show("field", loss, done * before))
         state = FitState(mesh.vertices, mesh.faces)
         if not plan:

@@ -58,6 +58,8 @@ class FitOptions:
             )
         if self.then is not None and self.renderer != "dvr":
             raise InputError(f"then={self.then!r} goes on from renderer dvr, got renderer {self.renderer}")
+        if self.renderer == "dvr" and self.template != "hull":
+            raise InputError(f"renderer dvr starts from the visual hull, got template {self.template}")
         if not (self.effort > 0 and math.isfinite(self.effort)):
             raise InputError(f"effort must be positive, got {self.effort}")
 
