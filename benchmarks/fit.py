@@ -19,12 +19,12 @@ from unrender.errors import InputError
 from unrender.fit import FitOptions, fit, view_metrics
 from unrender.geometry import Mesh, sample_surface
 from unrender.geometry.surface_metrics import surface_metrics
-from unrender.io import Views, contact_sheet, load_mesh, load_views, save_picture
+from unrender.io import Views, contact_sheet, load_mesh, load_views, save_mesh, save_picture
 from unrender.render import Camera, SphericalHarmonicsLight, render
 from unrender.render.turntable import render_antialiased
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-POINTS = 30_000
+POINTS = 300_000
 HOME = ("chair", "sofa", "car", "lamp", "animal")
 
 
@@ -35,12 +35,15 @@ class Settings:
     objects: tuple[str, ...] = ("airplane", "spot", *HOME)
     """airplane, spot, or a category of home (its first val object) or CATEGORY/FILE"""
     renderers: tuple[str, ...] = ("dibr",)
-    """each fits every object: dibr, softras, nmr, dvr, or dvr+dibr for a field whose mesh is polished"""
+    """each fits every object: dibr, softras, nmr, dvr, dvr-depth (with depth maps), or dvr+dibr for a field
+    whose mesh is polished"""
     views: int = 24
     """of each object, but for the airplane, which has its own"""
     size: int = 256
     """of these views [pixels]"""
     out: Path = Path(__file__).parent / "results" / "fit-cpu.json"
+    meshes: Path | None = None
+    """folder for the fitted meshes, as GLB"""
     sheet: Path | None = None
     """contact sheet of held-out pictures, renders and differences"""
     options: FitOptions = dataclasses.field(default_factory=FitOptions)
@@ -70,14 +73,15 @@ def rendered_views(mesh: Mesh, count: int, phase: float, size: int) -> Views:
     light[2] = torch.tensor([0.35, 0.3, 0.25])  # from +Z
     light[3] = torch.tensor([0.2, 0.2, 0.25])
     light[6] = 0.1
+    lit = SphericalHarmonicsLight(light)
     with torch.no_grad():
-        pictures = torch.cat(
-            [
-                render_antialiased(mesh, cameras[i : i + 1], SphericalHarmonicsLight(light), samples=3)
-                for i in range(count)
-            ]
-        ).clamp(0, 1)
-    return Views(pictures[..., :3], pictures[..., 3], cameras, [f"{i:03d}" for i in range(count)])
+        pictures = [
+            render_antialiased(mesh, cameras[i : i + 1], lit, samples=3).clamp(0, 1) for i in range(count)
+        ]
+        depth = [render(mesh, cameras[i : i + 1]).depth for i in range(count)]
+    rgba = torch.cat(pictures)
+    names = [f"{i:03d}" for i in range(count)]
+    return Views(rgba[..., :3], rgba[..., 3], cameras, names, torch.cat(depth))
 
 
 def chamfer(found: Mesh, truth: Mesh) -> float:
@@ -114,6 +118,9 @@ def main(settings: Settings) -> None:
     for wanted, renderer in itertools.product(settings.objects, settings.renderers):
         name, train, held_out, truth = task(wanted, settings)
         first, _, then = renderer.partition("+")
+        first, _, depth = first.partition("-")
+        if not depth:
+            train = dataclasses.replace(train, depth=None)
         start = time.perf_counter()
         result = fit(train, dataclasses.replace(settings.options, renderer=first, then=then or None))
         seconds = time.perf_counter() - start
@@ -135,6 +142,8 @@ def main(settings: Settings) -> None:
             row["chamfer_l1"] = chamfer(result.mesh, truth)
         rows.append(row)
         console.print(row)
+        if settings.meshes is not None:
+            save_mesh(result.mesh, settings.meshes / f"{wanted.replace('/', '-')}-{renderer}.glb")
         for i in range(2):
             target = held_out.pictures[i] * held_out.masks[i, ..., None]
             with torch.no_grad():

@@ -50,6 +50,7 @@ TRAINED: dict[str, tuple[str, dict[str, Any]]] = {
     "softras": ("softras", {"color_weight": 1.0}),
     "dibr": ("dibr", {"texture_flow": False}),  # as published
     "dibr-flow": ("dibr", {"texture_channels": 16}),
+    "dvr": ("dvr", {}),
 }
 BUILT = ("mean-shape", "retrieval")  # there is nothing to train
 LINE_EVERY = 30.0  # seconds

@@ -35,7 +35,7 @@ def test_gradient_to_the_field_and_the_rays_of_a_ball():
 def test_gradient_to_network_latent_and_camera_by_finite_differences():
     torch.manual_seed(0)
     network = OccupancyField(latent=4, hidden=16, blocks=2, radius=0.45).double()
-    torch.nn.init.normal_(network.last.weight, std=0.2)
+    torch.nn.init.normal_(network.last.weight, std=0.02)
     for block in network.blocks:
         assert isinstance(block, ResidualBlock)
         torch.nn.init.normal_(block.second.weight, std=0.3)

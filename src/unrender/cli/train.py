@@ -78,7 +78,7 @@ class Train:
 
     data: tuple[Path, ...]
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    method: Literal["dibr", "softras", "nmr", "voxel"] = "dibr"
+    method: Literal["dibr", "softras", "nmr", "voxel", "dvr"] = "dibr"
     recipe: Literal["quick", "paper"] = "quick"
     resume: bool = False
     set: tuple[str, ...] = ()

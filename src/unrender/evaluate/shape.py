@@ -49,8 +49,11 @@ def surface_of(prediction: Prediction, options: EvaluateOptions) -> Mesh | None:
     """
     if prediction.mesh is not None:
         return prediction.mesh
-    assert prediction.occupancy is not None
-    mesh = mesh_solid(prediction.occupancy[0], level=options.level)
+    if prediction.surfaces is not None:
+        mesh = prediction.surfaces(0)
+    else:
+        assert prediction.occupancy is not None
+        mesh = mesh_solid(prediction.occupancy[0], level=options.level)
     return None if mesh is None else mesh.replace(vertices=mesh.vertices[None])
 
 

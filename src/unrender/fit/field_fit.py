@@ -14,6 +14,7 @@ from ..implicit import CastOptions, GridField, OccupiedSpace, cast
 from ..implicit.losses import FieldLossOptions, field_losses
 from ..io import Views
 from .field_rays import RaySampler
+from .frame import to_unit_ball
 from .hull import carve
 
 HALF_SIDE = 0.55  # of the cube that the field is looked for in; the ball of the views has radius 1/2
@@ -66,7 +67,8 @@ class FieldFit:
             torch.manual_seed(options.seed)
             self.field = GridField().to(device)
         # carve looks from -1 to 1, the field's cube from -HALF_SIDE to HALF_SIDE
-        self.hull = carve(_scaled(views, HALF_SIDE), HULL, TOLERANCE)
+        whole = to_unit_ball(views, torch.zeros(3).to(views.pictures), HALF_SIDE)
+        self.hull = carve(whole, HULL, TOLERANCE)
         self.sampler = RaySampler(views, self.hull, HALF_SIDE)
         self.space = OccupiedSpace(HALF_SIDE, device=device)
         self.optimizer = torch.optim.Adam(self.field.parameters(), lr=options.learning_rate, eps=1e-15)
@@ -130,11 +132,3 @@ class FieldFit:
         noise = torch.Generator(rays.origins.device).manual_seed(self.options.seed * 1_000_003 + late)
         terms = field_losses(self.field, rays, hits, targets, self.options.losses, generator=noise)
         return torch.stack(list(terms.values())).sum()
-
-
-def _scaled(views: Views, size: float) -> Views:
-    """The views of a world in which what had length ``size`` has length 1."""
-    pose = views.cameras.world_to_camera.clone()
-    pose[..., :3, 3] /= size
-    cameras = views.cameras.replace(world_to_camera=pose, near=views.cameras.near / size)
-    return dataclasses.replace(views, cameras=cameras)

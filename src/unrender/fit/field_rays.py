@@ -12,11 +12,12 @@ from ..render.rays import Rays, cube_span, pixel_rays
 
 NEAR = 9  # pixels about the mask from which most rays outside it are drawn
 FAR_SHARE = 0.1  # of rays that are drawn from anywhere
+DEPTH_SHARE = 0.25  # of rays that are drawn from pixels with depth, which may be few
 HULL_SAMPLES = 48
 
 
 class RaySampler:
-    """Draws pixels of all views at random: most where the object is or nearly is.
+    """Draws pixels of all views at random: most where the object is or nearly is, some where depth is known.
 
     Args:
         views: in the frame of the field.
@@ -31,6 +32,7 @@ class RaySampler:
         near = max_pool2d(views.masks[:, None], NEAR, 1, NEAR // 2)[:, 0] > 0.5
         self.near = near.nonzero()
         self.inside = views.masks > 0.5
+        self.deep = None if views.depth is None else (self.inside & (views.depth > 0)).nonzero()
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[Rays, RayTargets]:
         """Some rays and what is known of them.
@@ -41,16 +43,20 @@ class RaySampler:
         """
         views, device = self.views, self.views.pictures.device
         anywhere = round(FAR_SHARE * count)
-        chosen = torch.randint(len(self.near), (count - anywhere,), generator=generator).to(device)
+        deep = 0 if self.deep is None or not len(self.deep) else round(DEPTH_SHARE * count)
         shape = torch.tensor(self.inside.shape)
-        rest = (torch.rand(anywhere, 3, generator=generator) * shape).long().to(device)
-        view, row, column = torch.cat([self.near[chosen], rest]).unbind(-1)
+        chosen = [(torch.rand(anywhere, 3, generator=generator) * shape).long().to(device)]
+        for places, share in ((self.near, count - anywhere - deep), (self.deep, deep)):
+            if places is not None and share:
+                chosen.append(places[torch.randint(len(places), (share,), generator=generator).to(device)])
+        view, row, column = torch.cat(chosen).unbind(-1)
         cameras = views.cameras[view]
         pixels = torch.stack([column, row], -1)[:, None].to(cameras.dtype) + 0.5
         rays = pixel_rays(cameras, pixels).reshape(-1)
         inside = self.inside[view, row, column]
+        depth = None if views.depth is None else views.depth[view, row, column]
         solid = self._hull_depth(rays, generator) * inside
-        return rays, RayTargets(views.pictures[view, row, column], inside, solid=solid)
+        return rays, RayTargets(views.pictures[view, row, column], inside, depth, solid)
 
     def _hull_depth(self, rays: Rays, generator: torch.Generator) -> Tensor:
         """A depth at random at which each ray is in the visual hull, 0 where it never is."""

@@ -26,7 +26,8 @@ def to_unit_ball(views: Views, centre: Tensor, radius: float) -> Views:
         intrinsics=intrinsics,
         near=cameras.near / radius,
     )
-    return dataclasses.replace(views, cameras=unit)
+    depth = None if views.depth is None else views.depth / radius
+    return dataclasses.replace(views, cameras=unit, depth=depth)
 
 
 def pixel_footprint(cameras: Camera) -> float:

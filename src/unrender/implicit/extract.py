@@ -17,6 +17,10 @@ from .surface import outward_normals
 COARSEST = 32  # cells along each side that are looked at everywhere
 
 
+class EmptyFieldError(InputError):
+    """The field has no surface: no point of the cube is inside, or all are."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExtractOptions:
     """How a mesh is extracted.
@@ -59,7 +63,8 @@ def extract_mesh(field: Field, options: ExtractOptions | None = None) -> Mesh:
         A mesh without batch dimensions, closed unless the object leaves the cube.
 
     Raises:
-        InputError: the field is empty, full, or not finite in the cube.
+        EmptyFieldError: the field is empty or full in the cube.
+        InputError: it is not finite there.
         ImportError: scikit-image is not installed.
     """
     try:
@@ -71,7 +76,9 @@ def extract_mesh(field: Field, options: ExtractOptions | None = None) -> Mesh:
     low, high = float(logits.min()), float(logits.max())
     if not low < 0 < high:
         state = "empty: no point of the cube is inside" if high <= 0 else "full: all of the cube is inside"
-        raise InputError(f"the field must have a surface, but it is {state} (logits {low:.3g} to {high:.3g})")
+        raise EmptyFieldError(
+            f"the field must have a surface, but it is {state} (logits {low:.3g} to {high:.3g})"
+        )
     # a rim of empty cells closes what leaves the cube
     padded = torch.nn.functional.pad(logits, (1, 1) * 3, value=min(low, -1.0)).cpu().numpy()
     points, faces, _, _ = marching_cubes(padded, level=0.0, gradient_direction="ascent")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -22,7 +23,8 @@ class RayTargets:
     Attributes:
         colors: of the pixels, shape (N, 3).
         inside: whether the object covers them, bool, shape (N,).
-        depth: camera z of the surface, 0 where unknown, shape (N,); None where no depth is known.
+        depth: of the surface along the ray, which is camera z for rays of
+            :func:`~unrender.render.rays.pixel_rays`, 0 where unknown, shape (N,); None where none is known.
         solid: depths at which the object is likely to be on rays inside the mask, 0 where unknown, shape
             (N,), as of the visual hull; None draws them at random.
     """
@@ -39,7 +41,10 @@ class FieldLossOptions:
 
     Attributes:
         color: L1 of colours where a ray hits inside the mask.
-        depth: L1 of camera z there, where depth is known.
+        gradient: lengths of differences between the gradients of colours in squares of 2 x 2 pixels that all
+            hit inside the mask. Rays then come in fours: upper left, upper right, lower left, lower right.
+        depth: L1 of depth where a ray hits inside the mask and depth is known.
+        depth_on: compare camera z, or points of the world, whose distance is that along the ray.
         freespace: cross-entropy that says empty, on rays outside the mask.
         occupancy: cross-entropy that says filled, on rays inside the mask that hit nothing.
         normal: differences of normals at points a little apart.
@@ -53,7 +58,9 @@ class FieldLossOptions:
     """
 
     color: float = 1.0
+    gradient: float = 0.0
     depth: float = 1.0
+    depth_on: Literal["z", "points"] = "z"
     freespace: float = 1.0
     occupancy: float = 1.0
     normal: float = 0.05
@@ -63,8 +70,10 @@ class FieldLossOptions:
     normal_step: float = 1e-3
 
     def __post_init__(self) -> None:
+        if self.depth_on not in ("z", "points"):
+            raise InputError(f"depth_on must be z or points, got {self.depth_on!r}")
         for field in dataclasses.fields(self):
-            if not getattr(self, field.name) >= 0:
+            if field.name != "depth_on" and not getattr(self, field.name) >= 0:
                 raise InputError(f"{field.name} must not be negative, got {getattr(self, field.name)}")
 
 
@@ -86,6 +95,9 @@ def field_losses(
         targets: of these rays.
         options: weights.
         generator: of random points, on the device of the rays.
+
+    Raises:
+        InputError: there is a weight for gradients, and rays do not come in fours.
     """
     options = FieldLossOptions() if options is None else options
     count = max(1, rays.origins.shape[0])
@@ -98,9 +110,14 @@ def field_losses(
     _, colors = field(points)
     wrong = (colors - targets.colors[hit]).abs().sum(-1)
     terms["color"] = options.color * (wrong * seen).sum() / count
+    if options.gradient:
+        terms["gradient"] = options.gradient * _gradient_loss(colors, targets, hit) / count
     if targets.depth is not None and options.depth:
         known = seen & (targets.depth[hit] > 0)
-        terms["depth"] = options.depth * ((depth - targets.depth[hit]).abs() * known).sum() / count
+        apart = (depth - targets.depth[hit]).abs()
+        if options.depth_on == "points":
+            apart = apart * torch.linalg.vector_norm(rays.directions[hit], dim=-1).detach()
+        terms["depth"] = options.depth * (apart * known).sum() / count
 
     outside = ~inside
     free = _points_on(rays, options.half_side, generator)
@@ -127,6 +144,17 @@ def field_losses(
         first, second = outward_normals(field, torch.stack([here, there]), step=options.normal_step)
         terms["normal"] = options.normal * (first - second).square().sum(-1).add(1e-12).sqrt().sum() / count
     return terms
+
+
+def _gradient_loss(colors: Tensor, targets: RayTargets, hit: Tensor) -> Tensor:
+    """Summed over the squares of pixels that all hit inside the mask; ``colors`` are those of the hits."""
+    if len(hit) % 4:
+        raise InputError(f"rays must come in fours for gradients of pictures, got {len(hit)}")
+    whole = (hit & targets.inside).reshape(-1, 4).all(-1)
+    found = targets.colors.new_zeros(targets.colors.shape).index_put((hit.nonzero()[:, 0],), colors)
+    wrong = (found - targets.colors).reshape(-1, 4, 3)[whole]
+    across, down = wrong[:, 1] - wrong[:, 0], wrong[:, 2] - wrong[:, 0]
+    return torch.cat([across, down], -1).square().sum(-1).add(1e-12).sqrt().sum()
 
 
 def _entropy(field: Field, points: Tensor, wanted: float) -> Tensor:

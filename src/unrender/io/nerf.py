@@ -20,12 +20,14 @@ import torch
 from ..errors import InputError
 from ..render.conventions import from_opengl, to_opengl
 from .files import write_file
+from .view_depth import read_depth
 from .view_pictures import PICTURE_SUFFIXES, read_pictures, require_same_size, view_names
 from .views import Views
 
 _TO_Y_UP = torch.tensor([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]], dtype=torch.float64)
 _PINHOLES = ("PINHOLE", "SIMPLE_PINHOLE", "OPENCV", "PERSPECTIVE")
 _DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
+_DEPTH_UNIT = 0.001
 _ADVICE = "save it as RGBA with the object's mask as alpha, or give its frame a mask_path"
 
 
@@ -40,10 +42,14 @@ def read(path: Path) -> Views:
     A frame's camera comes from ``fl_x``, ``fl_y``, ``cx``, ``cy`` [pixels], or from ``camera_angle_x`` and
     ``camera_angle_y`` [radians], of the frame or else of the file. A missing fy is fx, a missing principal
     point the picture's centre. ``file_path`` is relative to the file and may lack its suffix. A ``mask_path``
-    replaces the alpha channel.
+    replaces the alpha channel. A ``depth_file_path`` names a depth map (camera z) in NumPy's format, OpenEXR
+    or PNG of 16 bits, in units of ``depth_unit_scale_factor``; of 0.001 when that is not given, as in
+    Nerfstudio.
 
     Raises:
-        InputError: the file is not a transforms file, a lens is not a pinhole, or a picture breaks a rule.
+        InputError: the file is not a transforms file, a lens is not a pinhole, or a picture or depth map
+            breaks a rule.
+        ImportError: depth maps in OpenEXR need OpenCV.
     """
     file = path if path.suffix == ".json" else _file(path)
     if file is None:
@@ -73,11 +79,17 @@ def read(path: Path) -> Views:
         cameras = from_opengl(_TO_Y_UP @ poses, torch.stack(intrinsics), width=width, height=height)
     except (ValueError, TypeError, RuntimeError) as error:
         raise InputError(f"{file}: transform_matrix: {error}") from error
-    return Views(pictures, alpha, cameras.to(torch.float32), view_names(files))
+    depth = None
+    if any("depth_file_path" in frame for frame in frames):
+        names = [frame.get("depth_file_path") for frame in frames]
+        units = [float(frame.get("depth_unit_scale_factor", _DEPTH_UNIT)) for frame in frames]
+        maps = [None if name is None else file.parent / name for name in names]
+        depth = read_depth(maps, units, width=width, height=height)
+    return Views(pictures, alpha, cameras.to(torch.float32), view_names(files), depth)
 
 
 def write(views: Views, folder: Path) -> None:
-    """Write ``transforms.json`` and RGBA pictures in ``images``; see :func:`unrender.io.views.save_views`."""
+    """Write ``transforms.json``, ``images`` and ``depth``; see :func:`unrender.io.views.save_views`."""
     from PIL import Image
 
     cameras = views.cameras.detach().to("cpu").to(torch.float64)
@@ -95,7 +107,7 @@ def write(views: Views, folder: Path) -> None:
     pixels = (rgba * 255).round().to(torch.uint8).cpu().numpy()
     frames = []
     poses = _TO_Y_UP.mT @ to_opengl(cameras)
-    for path, picture, pose, k in zip(paths, pixels, poses, cameras.intrinsics, strict=True):
+    for i, (path, picture, pose, k) in enumerate(zip(paths, pixels, poses, cameras.intrinsics, strict=True)):
         name = f"images/{path}.png"
         buffer = io.BytesIO()
         Image.fromarray(np.ascontiguousarray(picture)).save(buffer, format="PNG")
@@ -113,6 +125,11 @@ def write(views: Views, folder: Path) -> None:
                 "transform_matrix": pose.tolist(),
             }
         )
+        if views.depth is not None:
+            buffer = io.BytesIO()
+            np.save(buffer, views.depth[i].detach().cpu().numpy())
+            write_file(folder / f"depth/{path}.npy", buffer.getvalue())
+            frames[-1] |= {"depth_file_path": f"depth/{path}.npy", "depth_unit_scale_factor": 1.0}
     text = json.dumps({"camera_model": "PINHOLE", "frames": frames}, indent=2)
     write_file(folder / "transforms.json", text.encode())
 

@@ -25,6 +25,8 @@ class Views:
         masks: share of each pixel that the object covers, in [0, 1], shape (N, H, W).
         cameras: the cameras, batch shape (N,), of the pictures' width and height.
         names: one name a view.
+        depth: camera z of what each pixel shows [world units], 0 where it is not known, shape (N, H, W); None
+            where no depth is known.
 
     Raises:
         InputError: a field has the wrong shape, kind or range, or the fields do not fit together.
@@ -34,6 +36,7 @@ class Views:
     masks: Tensor
     cameras: Camera
     names: list[str]
+    depth: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.pictures.ndim != 4 or self.pictures.shape[-1] != 3:
@@ -60,6 +63,16 @@ class Views:
             )
         if len(self.names) != count:
             raise InputError(f"names must have one entry a view, {count}, got {len(self.names)}")
+        if self.depth is None:
+            return
+        if self.depth.shape != self.masks.shape or not self.depth.is_floating_point():
+            raise InputError(
+                f"depth must be floating point of shape {(count, height, width)}, "
+                f"got {self.depth.dtype} {tuple(self.depth.shape)}"
+            )
+        low, high = (float(v) for v in torch.aminmax(self.depth.detach()))
+        if not 0 <= low <= high < torch.inf:
+            raise InputError(f"depth must be finite and not negative, got values from {low:g} to {high:g}")
 
     def __len__(self) -> int:
         return self.pictures.shape[0]
@@ -73,6 +86,7 @@ class Views:
             self.masks[rows],
             self.cameras[rows],
             [self.names[i] for i in chosen.tolist()],
+            None if self.depth is None else self.depth[rows],
         )
 
     @property
@@ -87,7 +101,13 @@ class Views:
 
     def to(self, target: torch.device | torch.dtype | str) -> Views:
         """A copy on another device or with another floating-point type."""
-        return Views(self.pictures.to(target), self.masks.to(target), self.cameras.to(target), self.names)
+        return Views(
+            self.pictures.to(target),
+            self.masks.to(target),
+            self.cameras.to(target),
+            self.names,
+            None if self.depth is None else self.depth.to(target),
+        )
 
     def split(self, held_out: int | Sequence[int]) -> tuple[Views, Views]:
         """Divide into views to train on and views held out.
@@ -118,12 +138,20 @@ class Views:
         return self[rest], self[aside]
 
     def resized(self, width: int, height: int) -> Views:
-        """The views with pictures of another size: averaged when smaller, blended linearly when larger."""
+        """The views with pictures of another size: averaged when smaller, blended linearly when larger.
+
+        Depth is that of the nearest pixel, since the mean of two depths is on neither surface.
+        """
         planes = torch.cat([self.pictures, self.masks[..., None]], -1).permute(0, 3, 1, 2)
         mode = "bilinear" if width > self.width or height > self.height else "area"
         planes = torch.nn.functional.interpolate(planes, (height, width), mode=mode).permute(0, 2, 3, 1)
         planes = planes.clamp(0, 1)  # rounding
-        return Views(planes[..., :3], planes[..., 3], self.cameras.resized(width, height), self.names)
+        depth = self.depth
+        if depth is not None:
+            depth = torch.nn.functional.interpolate(depth[:, None], (height, width), mode="nearest-exact")[
+                :, 0
+            ]
+        return Views(planes[..., :3], planes[..., 3], self.cameras.resized(width, height), self.names, depth)
 
     def bounds(self) -> tuple[Tensor, float]:
         """The ball that all cameras look at.
@@ -188,7 +216,8 @@ def load_views(path: str | os.PathLike[str]) -> Views:
     3. DVR: ``cameras.npz``, ``image``, ``mask`` (:mod:`unrender.io.dvr`);
     4. SoftRas: ``source.npy`` and ``camera.npy`` (:mod:`unrender.io.softras_pair`).
 
-    Masks come from mask files where there are some, else from the pictures' alpha channel.
+    Masks come from mask files where there are some, else from the pictures' alpha channel. Forms 1 and 3 may
+    have depth.
 
     Args:
         path: the folder, or a ``.json`` file of form 1.
@@ -217,7 +246,8 @@ def load_views(path: str | os.PathLike[str]) -> Views:
 def save_views(views: Views, folder: str | os.PathLike[str]) -> None:
     """Write a view set as ``transforms.json`` with RGBA pictures (8 bits a channel) in ``images``.
 
-    :func:`load_views` gives the same cameras back, to the precision of float32.
+    :func:`load_views` gives the same cameras back, to the precision of float32. Depth goes to ``depth``, a
+    NumPy file a view.
 
     Args:
         views: what to write; its names become file names.

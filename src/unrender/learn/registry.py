@@ -21,6 +21,7 @@ METHODS: dict[str, tuple[str, str, str]] = {
     "softras": ("softras", "SoftRasConfig", "SoftRasPredictor"),
     "nmr": ("nmr", "NMRConfig", "NMRPredictor"),
     "voxel": ("voxel", "VoxelConfig", "VoxelPredictor"),
+    "dvr": ("dvr", "DVRConfig", "DVRPredictor"),
     "retrieval": ("retrieval", "RetrievalConfig", "Retrieval"),
     "mean-shape": ("retrieval", "MeanShapeConfig", "MeanShape"),
 }

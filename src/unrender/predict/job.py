@@ -115,19 +115,35 @@ def predict_each(
     cut = [crop_to_object(picture, size=size, margin=margin) for picture in premultiplied]
     crops = torch.stack([crop for crop, _ in cut])
     with torch.no_grad(), _evaluating(network):
-        prediction = network(crops)
-        if prediction.mesh is None:
-            raise InputError(f"predict needs a method that gives meshes, got {network.method!r}")
-        cameras = likely_cameras(network, crops, prediction, count=HYPOTHESES if refine else 1)
+        found = _each_with_cameras(network, crops, count=HYPOTHESES if refine else 1)
 
     results = []
     for i, (picture, (_, transform)) in enumerate(zip(premultiplied, cut, strict=True)):
-        one = dataclasses.replace(part(prediction, i), camera=cameras[i : i + 1, 0], occupancy=None)
+        one, cameras = found[i]
+        one = dataclasses.replace(one, camera=cameras[:1], occupancy=None, surfaces=None)
         if refine:
             target, _ = crop_to_object(picture, size=SIZE, margin=margin)
-            one = _refined(one, target, cameras[i], refine, _share(progress, i, len(pictures)))
+            one = _refined(one, target, cameras, refine, _share(progress, i, len(pictures)))
         results.append(_in_picture(one, transform, picture))
     return results
+
+
+def _each_with_cameras(network: Predictor, crops: Tensor, count: int) -> list[tuple[Prediction, Camera]]:
+    """Predictions of one mesh each, and the likeliest cameras (count,) of each."""
+    prediction = network(crops)
+    if prediction.mesh is not None:
+        cameras = likely_cameras(network, crops, prediction, count=count)
+        return [(part(prediction, i), cameras[i]) for i in range(len(crops))]
+    if prediction.surfaces is None:
+        raise InputError(f"predict needs a method that gives meshes, got {network.method!r}")
+    found = []
+    for i in range(len(crops)):
+        mesh = prediction.surfaces(i)
+        if mesh is None:
+            raise InputError(f"the predictor finds no object in picture {i}")
+        one = Prediction(mesh.replace(vertices=mesh.vertices[None]))
+        found.append((one, likely_cameras(network, crops[i : i + 1], one, count=count)[0]))
+    return found
 
 
 def part(prediction: Prediction, index: int) -> Prediction:
@@ -148,6 +164,11 @@ def joined(predictions: Sequence[Prediction]) -> Prediction:
         return first
     meshes = [one.mesh for one in predictions if one.mesh is not None]
     mesh = meshes[0]
+    if any(other.faces.shape != mesh.faces.shape for other in meshes):
+        raise InputError(
+            f"{len(meshes)} pictures as one batch need a method whose meshes have the same faces; "
+            "predict_each takes any"
+        )
     fields = {
         name: torch.cat([getattr(other, name) for other in meshes])
         for name, tail in TAILS.items()

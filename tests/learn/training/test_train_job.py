@@ -49,6 +49,7 @@ SMALL = {"size": 32, "channels": (4, 8), "hidden": 8, "features": 8, "subdivisio
         ("dibr", {**SMALL, "texture_size": 8, "adversarial_weight": 0.1}),
         ("softras", {**SMALL, "color_weight": 1.0}),
         ("nmr", SMALL),
+        ("dvr", {"size": 32, "encoder": "conv", "channels": (4, 8), "hidden": 8, "width": 8, "rays": 16}),
         ("voxel", {"size": 32, "voxels": 32, "width": 1, "mask_size": 8, "samples": 8}),
     ],
 )

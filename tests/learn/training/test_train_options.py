@@ -55,12 +55,14 @@ def test_paper_recipes_have_the_published_numbers():
         "softras": {149_999: 1e-4, 150_000: 3e-5},
         "dibr": {399_999: 1e-4, 400_000: 5e-5},
         "voxel": {0: 1e-4},
+        "dvr": {351_135: 1e-4, 351_137: 5e-5, 468_181: 5e-5, 468_182: 2.5e-5},
     }
-    totals = {"nmr": 1_000_000, "softras": 250_000, "dibr": 470_000, "voxel": 250_000}
+    totals = {"nmr": 1_000_000, "softras": 250_000, "dibr": 470_000, "voxel": 250_000, "dvr": 515_000}
     assert set(PAPERS) == set(rates)
     for method, expected in rates.items():
         recipe = recipe_options("paper", method, PLACE, OUT)
-        assert (recipe.method, recipe.batch_size, recipe.views) == (method, 64, 2)
+        views = 1 if method == "dvr" else 2
+        assert (recipe.method, recipe.batch_size, recipe.views) == (method, 64, views)
         assert recipe.steps == totals[method]
         for step, rate in expected.items():
             assert recipe.learning_rate * recipe.rate_factor(step) == pytest.approx(rate)
@@ -74,5 +76,5 @@ def test_recipes_can_be_changed():
     assert dataclasses.asdict(paper.config)["size"] == 32
     with pytest.raises(InputError, match="recipe must be paper or quick, got 'slow'"):
         recipe_options("slow", "nmr", PLACE, OUT)
-    with pytest.raises(InputError, match="method must be one of nmr, softras, dibr, voxel, got 'retrieval'"):
+    with pytest.raises(InputError, match=r"method must be one of nmr, .*, dvr, got 'retrieval'"):
         recipe_options("paper", "retrieval", PLACE, OUT)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call
 
 from ...errors import InputError
@@ -17,8 +16,7 @@ from ...render.draw import Renderer
 from ..adversarial import Critic, adversarial_loss, critic_loss
 from ..data.light_record import LightRecord
 from ..losses import color_loss, mirror_partners, silhouette_loss, symmetry_loss
-from ..networks.conv_encoder import ConvEncoder
-from ..networks.resnet import ResNet
+from ..networks.encoder import EncoderConfig, load_encoder, make_encoder
 from ..networks.shape_decoders import BoundedShape, OffsetShape
 from ..perceptual import PerceptualDistance
 from ..prediction import Prediction
@@ -26,20 +24,10 @@ from ..predictor import Batch, Predictor
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MeshPredictorConfig:
-    """The network of a mesh predictor, and the weights of its losses.
+class MeshPredictorConfig(EncoderConfig):
+    """The network of a mesh predictor, and the weights of its losses; see also what it derives from.
 
     Attributes:
-        size: sides of the pictures [pixels].
-        crop: the pictures are cut round the object (:func:`~unrender.learn.crop.crop_to_object`); else they
-            are what cameras see that look at the object from N3MR's distance.
-        encoder: the convolutions of N3MR, or a residual network (He et al. 2016).
-        encoder_file: weights that a residual network starts from, with torchvision's names
-            (:meth:`~unrender.learn.networks.resnet.ResNet.load_imagenet`).
-        channels: of the convolutions of ``conv``.
-        batch_norm: normalise after each convolution of ``conv``.
-        hidden: width of the linear layers.
-        features: length of the vector between encoder and decoders.
         subdivisions: of the icosphere that is deformed; 3 has 642 vertices.
         smoothness: of the layer that says where vertices go
             (:class:`~unrender.learn.networks.shape_decoders.VertexField`); 0 as published.
@@ -53,17 +41,9 @@ class MeshPredictorConfig:
         perceptual_file: of the trained predictor whose encoder that distance is measured with.
 
     Raises:
-        InputError: a weight is negative, or there is a perceptual weight without a file.
+        InputError: a weight is negative, there is a perceptual weight without a file, or as of the base.
     """
 
-    size: int = 64
-    crop: bool = False
-    encoder: Literal["conv", "resnet18", "resnet34", "resnet50"] = "conv"
-    encoder_file: str = ""
-    channels: tuple[int, ...] = (64, 128, 256)
-    batch_norm: bool = True
-    hidden: int = 1024
-    features: int = 512
     subdivisions: int = 3
     smoothness: float = 0.0
     laplacian_weight: float = 5e-3
@@ -75,11 +55,10 @@ class MeshPredictorConfig:
     perceptual_file: str = ""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for field in dataclasses.fields(self):
             if field.name.endswith("_weight") and not getattr(self, field.name) >= 0:
                 raise InputError(f"{field.name} must not be negative, got {getattr(self, field.name)}")
-        if self.encoder_file and self.encoder == "conv":
-            raise InputError("encoder_file needs a residual network as encoder, got conv")
         if self.perceptual_weight and not self.perceptual_file:
             raise InputError("perceptual_weight needs perceptual_file, a trained predictor's")
 
@@ -122,11 +101,7 @@ class MeshPredictor(Predictor):
 
     def prepare_training(self) -> None:
         """Read the encoder's weights; make critic and perceptual distance, where they have a weight."""
-        if self.config.encoder_file:
-            assert isinstance(self.encoder, nn.Sequential)
-            resnet = self.encoder[0]
-            assert isinstance(resnet, ResNet)
-            resnet.load_imagenet(self.config.encoder_file)
+        load_encoder(self.encoder, self.config)
         if self.config.adversarial_weight:
             self.aids["critic"] = Critic(self.config.size)
         if self.config.perceptual_weight:
@@ -229,20 +204,6 @@ class MeshPredictor(Predictor):
         super()._apply(fn, recurse)
         self.topology = self.topology.to(self.template_faces.device)
         return self
-
-
-def make_encoder(config: MeshPredictorConfig) -> nn.Module:
-    """The encoder that a configuration names, from pictures (B, H, W, 4) to features (B, ``features``)."""
-    if config.encoder == "conv":
-        return ConvEncoder(
-            channels=config.channels,
-            hidden=config.hidden,
-            features=config.features,
-            size=config.size,
-            batch_norm=config.batch_norm,
-        )
-    resnet = ResNet(int(config.encoder.removeprefix("resnet")), in_channels=4)
-    return nn.Sequential(resnet, nn.Linear(resnet.features, config.features), nn.ReLU())
 
 
 def _rearrange(mesh: Mesh, batch: tuple[int, ...]) -> Mesh:

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from unrender.errors import InputError
+from unrender.io import exr
 from unrender.learn.data.dataset import open_dataset
-from unrender.learn.data.loaders import exr
 from unrender.learn.data.loaders.nmr_tree import NMRTree
 from unrender.learn.data.tree_writer import write_object
 

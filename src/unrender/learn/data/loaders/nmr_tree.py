@@ -27,9 +27,9 @@ from torch import Tensor
 
 from ....errors import InputError
 from ....io import dvr
+from ....io.exr import read_exr
 from ..light_arrays import lights_from_arrays
 from ..object_views import ObjectViews
-from .exr import read_exr
 from .reading import pack_rgba, read_arrays, read_names, reading
 
 SPLITS = ("train", "val", "test")
@@ -80,7 +80,7 @@ class NMRTree:
             raise InputError(f"{folder} must hold cameras.npz and image")
         with reading(folder):
             determinant = _determinant(folder / "cameras.npz")
-            views = dvr.read(folder)
+            views = dvr.read(folder, depth=False)
             extras = _extras(folder, mirrored=determinant < 0)
             if self._visual_hull_depth:
                 # camera z in the units of the normalised world

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ....errors import InputError
+from ..errors import InputError
 
 MAGIC = b"\x76\x2f\x31\x01"
 NEEDED = "OpenEXR pictures need OpenCV: pip install 'opencv-python-headless<5'"

@@ -1,0 +1,221 @@
+"""Differentiable Volumetric Rendering's single-image reconstruction: a field from a picture."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, grid_sample
+
+from ...errors import InputError
+from ...geometry import Mesh
+from ...implicit import (
+    CastOptions,
+    EmptyFieldError,
+    ExtractOptions,
+    OccupancyField,
+    cast,
+    extract_mesh,
+)
+from ...implicit.cast import AT_ONCE
+from ...implicit.field import Field
+from ...implicit.losses import FieldLossOptions, RayTargets, field_losses
+from ...render.rays import Rays, cube_span, pixel_rays
+from ..networks.encoder import EncoderConfig, load_encoder, make_encoder
+from ..prediction import Prediction
+from ..predictor import Batch, Predictor
+
+HALF_SIDE = 0.55  # of the cube that rays are cast in
+HULL_SAMPLES = 32  # along a ray, to look for the visual hull
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DVRConfig(EncoderConfig):
+    """The single-image model (Niemeyer et al. 2020, 4.1; ``papers.md`` 2.4); see also what it derives from.
+
+    Attributes:
+        width: of the field's layers; 128 in the paper's model of many objects learned from pictures alone.
+        blocks: of the field.
+        frequencies: of the field (:class:`~unrender.implicit.OccupancyField`).
+        rays: drawn in a step from the pictures of each object.
+        samples: along a ray, at the start and at the end, doubled in equal parts of the training.
+        hull_share: of the training, at its start, in which the field learns the visual hull of the batch's
+            pictures instead of casting rays; 0 as published.
+        points: drawn in a step for that, for each object.
+        color_weight: of colours on the surface.
+        freespace_weight: of points before and beside the object.
+        occupancy_weight: of points on rays that should have met it.
+        normal_weight: of differences of nearby normals.
+        voxels: cells along each side of the predicted solid.
+        resolution: cells along each side that surfaces are extracted from, 32 times a power of two.
+
+    Raises:
+        InputError: a number is out of range, or as of the base.
+    """
+
+    encoder: Literal["conv", "resnet18", "resnet34", "resnet50"] = "resnet18"
+    features: int = 256
+    width: int = 128
+    blocks: int = 5
+    frequencies: int = 0
+    rays: int = 1024
+    samples: tuple[int, int] = (16, 128)
+    hull_share: float = 0.0
+    points: int = 1024
+    color_weight: float = 1.0
+    freespace_weight: float = 1.0
+    occupancy_weight: float = 1.0
+    normal_weight: float = 0.0
+    voxels: int = 32
+    resolution: int = 64
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("size", "features", "width", "blocks", "rays", "points", "voxels"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if len(self.samples) != 2 or not 2 <= self.samples[0] <= self.samples[1]:
+            raise InputError(f"samples must be two rising numbers from 2 on, got {self.samples}")
+        if not 0 <= self.hull_share < 1:
+            raise InputError(f"hull_share must be in [0, 1), got {self.hull_share}")
+        ExtractOptions(resolution=self.resolution)
+
+
+class DVRPredictor(Predictor):
+    """A field of occupancy and colour that depends on a picture, taught by casting rays on it.
+
+    The field of the first picture of an object has to explain rays of all pictures of the batch, and is
+    likely to be filled where these leave room for it, in their visual hull. Light stays in the colours.
+    """
+
+    method = "dvr"
+    config: DVRConfig
+
+    def __init__(self, config: DVRConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = DVRConfig() if config is None else config
+        self.encoder = make_encoder(config)
+        self.decoder = OccupancyField(
+            latent=config.features,
+            hidden=config.width,
+            blocks=config.blocks,
+            frequencies=config.frequencies,
+        )
+
+    def prepare_training(self) -> None:
+        """Read the encoder's weights."""
+        load_encoder(self.encoder, self.config)
+
+    def field(self, features: Tensor) -> Field:
+        """The field of one picture's features (F,)."""
+        return functools.partial(self.decoder, latent=features)
+
+    def forward(self, pictures: Tensor) -> Prediction:
+        """See :meth:`~unrender.learn.predictor.Predictor.forward`; surfaces are extracted when asked for.
+
+        A cell of the solid is filled as by the N3MR protocol, when the object reaches into it, so it is given
+        the largest of the values at its corners.
+        """
+        features, cells = self.encoder(pictures), self.config.voxels - 1
+        axis = ((torch.arange(cells, device=pictures.device) + 0.5) / cells - 0.5).to(features.dtype)
+        points = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+        with torch.no_grad():
+            values = [
+                torch.cat([self.field(row)(part)[0] for part in points.split(AT_ONCE)]) for row in features
+            ]
+        inside = torch.sigmoid(torch.stack(values)).reshape(-1, cells, cells, cells)
+        solid = torch.nn.functional.max_pool3d(inside[:, None], 2, stride=1, padding=1)[:, 0]
+        return Prediction(occupancy=solid, surfaces=functools.partial(self.surface, features))
+
+    def surface(self, features: Tensor, index: int) -> Mesh | None:
+        """The coloured surface of one of the pictures; None where its field is empty or full."""
+        options = ExtractOptions(resolution=self.config.resolution, half_side=HALF_SIDE)
+        try:
+            return extract_mesh(self.field(features[index].detach()), options)
+        except EmptyFieldError:
+            return None
+
+    def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
+        """See :meth:`~unrender.learn.predictor.Predictor.loss`."""
+        config = self.config
+        features = self.encoder(batch.pictures[:, 0])
+        with torch.autocast(batch.pictures.device.type, enabled=False):
+            if progress < config.hull_share:
+                return {"hull": self._hull_loss(features.float(), batch)}
+            share = (progress - config.hull_share) / (1 - config.hull_share)
+            return self._ray_loss(features.float(), batch, share)
+
+    def _hull_loss(self, features: Tensor, batch: Batch) -> Tensor:
+        """Cross-entropy of random points inside or outside of all the masks."""
+        shape = len(features), self.config.points, 3
+        points = HALF_SIDE * (2 * torch.rand(shape, device=features.device) - 1)
+        wanted = (hull_values(points, batch) > 0.5).to(points.dtype)
+        logits, _ = self.decoder(points, features)
+        return binary_cross_entropy_with_logits(logits, wanted)
+
+    def _ray_loss(self, features: Tensor, batch: Batch, progress: float) -> dict[str, Tensor]:
+        config = self.config
+        options = FieldLossOptions(
+            color=config.color_weight,
+            freespace=config.freespace_weight,
+            occupancy=config.occupancy_weight,
+            normal=config.normal_weight,
+            half_side=HALF_SIDE,
+        )
+        least, most = config.samples
+        doublings = (most // least).bit_length()  # counts of samples that there are
+        samples = min(most, least * 2 ** min(int(progress * doublings), doublings - 1))
+        rays, targets = self.draw(batch)
+        total: dict[str, Tensor] = {}
+        for i, latent in enumerate(features):
+            here = Rays(rays.origins[i], rays.directions[i])
+            field = self.field(latent)
+            hits = cast(field, here, CastOptions(samples=samples, half_side=HALF_SIDE))
+            for name, term in field_losses(field, here, hits, targets[i], options).items():
+                total[name] = total.get(name, 0) + term / len(features)
+        return total
+
+    def draw(self, batch: Batch) -> tuple[Rays, list[RayTargets]]:
+        """Rays (B, N) through random pixels of the pictures of each object, and what these show."""
+        count, views, height, width, _ = batch.pictures.shape
+        shape, device = (count, self.config.rays), batch.pictures.device
+        pixels = torch.randint(views * height * width, shape, device=device)
+        view, row, column = pixels // (height * width), pixels // width % height, pixels % width
+        rows = torch.arange(count, device=device)[:, None]
+        centres = torch.stack([column, row], -1)[..., None, :].to(batch.pictures.dtype) + 0.5
+        found = pixel_rays(batch.cameras[rows, view], centres)
+        rays = Rays(found.origins[..., 0, :], found.directions[..., 0, :])
+        values = batch.pictures[rows, view, row, column]
+        colors = (values[..., :3] / values[..., 3:].clamp(min=1e-6)).clamp(0, 1)
+        inside = values[..., 3] > 0.5
+        solid = _hull_depths(rays, batch) * inside
+        return rays, [RayTargets(*one) for one in zip(colors, inside, [None] * count, solid, strict=True)]
+
+
+def hull_values(points: Tensor, batch: Batch) -> Tensor:
+    """The least that the masks of an object's pictures say at its points (B, P, 3), shape (B, P).
+
+    It is above 1/2 in the visual hull (Laurentini 1994). Pictures say nothing of points that they do not
+    show.
+    """
+    cameras = batch.cameras
+    pixels = cameras.project(points[:, None])  # (B, K, P, 3)
+    places = pixels[..., :2] / points.new_tensor([cameras.width, cameras.height]) * 2 - 1
+    seen = (places.abs() < 1).all(-1) & (pixels[..., 2] > cameras.near)
+    masks = batch.pictures[..., 3].flatten(0, 1)[:, None]
+    values = grid_sample(masks, places.flatten(0, 1)[:, None], padding_mode="border", align_corners=False)
+    return torch.where(seen, values[:, 0, 0].reshape(seen.shape), 1).amin(1)
+
+
+def _hull_depths(rays: Rays, batch: Batch) -> Tensor:
+    """A depth at random at which each ray (B, N) is in the visual hull, 0 where it never is."""
+    start, end = cube_span(rays, HALF_SIDE)
+    share = (torch.arange(HULL_SAMPLES, device=start.device) + 0.5) / HULL_SAMPLES
+    depths = start[..., None] + (end - start)[..., None] * share
+    points = rays.origins[..., None, :] + depths[..., None] * rays.directions[..., None, :]
+    values = hull_values(points.flatten(1, 2), batch).reshape(depths.shape)
+    best = torch.where(values > 0.5, torch.rand_like(values), -1.0).max(-1)
+    return torch.where(best.values >= 0, depths.gather(-1, best.indices[..., None])[..., 0], 0)

@@ -1,0 +1,135 @@
+"""DVR from one picture: its rays, what it learns from pictures, and its surfaces."""
+
+import pytest
+import torch
+
+from unrender import predict
+from unrender.errors import InputError
+from unrender.geometry import Mesh, icosphere, voxel_iou
+from unrender.learn.data.capture import CaptureOptions, capture
+from unrender.learn.data.packed_views import PackedViews, pack
+from unrender.learn.methods.dvr import DVRConfig, DVRPredictor
+from unrender.learn.registry import load_predictor, save_predictor
+from unrender.predict import predict_each
+from unrender.render import render
+
+SMALL = DVRConfig(
+    size=32,
+    encoder="conv",
+    batch_norm=False,  # of two pictures, its averages say little
+    channels=(8, 16),
+    hidden=32,
+    features=16,
+    width=64,
+    blocks=3,
+    rays=192,
+    samples=(16, 32),
+    voxels=16,
+    resolution=32,
+)
+
+
+def ellipsoid(sides, color) -> Mesh:
+    ball = icosphere(2)
+    colors = torch.tensor(color).expand(ball.num_vertices, 3)
+    return ball.replace(vertices=ball.vertices * torch.tensor(sides), vertex_colors=colors)
+
+
+@pytest.fixture(scope="module")
+def views() -> PackedViews:
+    """A tall red object and a flat blue one."""
+    options = CaptureOptions(size=32, views=8, points=10, voxels=16, light="none", cameras="random")
+    tall = capture(ellipsoid([0.25, 0.5, 0.25], [0.9, 0.1, 0.1]), "tall", "a", options)
+    flat = capture(ellipsoid([0.5, 0.15, 0.5], [0.1, 0.2, 0.9]), "flat", "a", options)
+    return PackedViews.join([pack(tall), pack(flat)])
+
+
+def test_rays_go_where_their_pixels_look(views):
+    batch = views.batch(torch.tensor([0, 1]), torch.arange(4).expand(2, 4))
+    torch.manual_seed(0)
+    predictor = DVRPredictor(DVRConfig(**{**SMALL.__dict__, "rays": 2000}))
+    for i, (sides, color) in enumerate((([0.25, 0.5, 0.25], 0.9), ([0.5, 0.15, 0.5], 0.1))):
+        rays, targets = predictor.draw(batch, i)
+        a, b = rays.directions / torch.tensor(sides), rays.origins / torch.tensor(sides)
+        closest = (b - (a * b).sum(-1, keepdim=True) / a.square().sum(-1, keepdim=True) * a).norm(dim=-1)
+        sure = (closest - 1).abs() > 0.25  # but for rims: pictures have 32 pixels, and the mesh is coarse
+        assert torch.equal((closest < 1)[sure], targets.inside[sure])
+        assert 0.05 < float(targets.inside.float().mean()) < 0.6
+        red = targets.colors[targets.inside & sure, 0]
+        torch.testing.assert_close(red, torch.full_like(red, color), rtol=0, atol=0.02)
+
+
+def test_shapes_and_colours_are_learned_from_pictures(views, tmp_path):
+    torch.manual_seed(0)
+    predictor = DVRPredictor(SMALL)
+    optimizer = torch.optim.Adam(predictor.parameters(), 1e-3)
+    both, first = torch.tensor([0, 1]), []
+    steps = 250
+    for step in range(steps):
+        chosen = torch.rand(2, 8).argsort(1)[:, :3]
+        terms = predictor.loss(views.batch(both, chosen), step / steps)
+        assert set(terms) == {"color", "freespace", "occupancy"}
+        loss = torch.stack(list(terms.values())).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        first.append(float(loss.detach()))
+    assert sum(first[-10:]) < 0.7 * sum(first[:10])
+
+    save_predictor(predictor, tmp_path / "dvr.safetensors")
+    predictor = load_predictor(tmp_path / "dvr.safetensors")
+    batch = views.batch(both, torch.tensor([[0], [0]]))
+    with torch.no_grad():
+        prediction = predictor(batch.pictures[:, 0])
+    assert prediction.occupancy is not None
+    assert views.voxels is not None
+    ious = voxel_iou(prediction.occupancy > 0.5, views.voxels)
+    swapped = voxel_iou(prediction.occupancy > 0.5, views.voxels.flip(0))
+    # a ball has 0.61 and 0.44
+    assert float(ious[0]) > 0.63
+    assert float(ious[1]) > 0.46
+    assert float(swapped.max()) < float(ious.min())
+    assert prediction.surfaces is not None
+    for i, channel in enumerate((0, 2)):
+        mesh = prediction.surfaces(i)
+        assert mesh is not None
+        extent = mesh.vertices.amax(0) - mesh.vertices.amin(0)
+        assert (extent[1] > extent[0]) == (i == 0)
+        assert mesh.vertex_colors is not None
+        assert int(mesh.vertex_colors.mean(0).argmax()) == channel
+
+
+def test_an_empty_field_has_no_surface(views):
+    torch.manual_seed(0)
+    predictor = DVRPredictor(SMALL)
+    predictor.decoder.radius = -1.0  # nowhere inside
+    pictures = views.batch(torch.tensor([0, 1]), torch.tensor([[0], [0]])).pictures[:, 0]
+    prediction = predictor(pictures)
+    assert prediction.surfaces is not None
+    assert prediction.surfaces(1) is None
+    picture = torch.cat([pictures[0][..., :3], (pictures[0][..., 3:] > 0.5).float()], -1)
+    with pytest.raises(InputError, match="the predictor finds no object in picture 0"):
+        predict(picture, predictor=predictor)
+
+
+def test_predict_gives_the_mesh_of_the_field(views):
+    torch.manual_seed(0)
+    predictor = DVRPredictor(SMALL)
+    pictures = [views.pictures[i, 0].float() / 255 for i in range(2)]
+    found = predict_each(pictures, predictor=predictor)
+    for one, picture in zip(found, pictures, strict=True):
+        assert one.mesh is not None
+        assert one.camera is not None
+        assert one.mesh.vertices.shape[0] == 1
+        assert one.mesh.vertex_colors is not None
+        drawn, inside = render(one.mesh[0], one.camera[0]).mask, picture[..., 3] > 0.5
+        assert float((drawn & inside).sum() / (drawn | inside).sum()) > 0.4  # a ball in the object's box
+
+
+def test_bad_values():
+    with pytest.raises(InputError, match=r"samples must be two rising numbers from 2 on, got \(32, 16\)"):
+        DVRConfig(samples=(32, 16))
+    with pytest.raises(InputError, match="rays must be at least 1, got 0"):
+        DVRConfig(rays=0)
+    with pytest.raises(InputError, match="resolution must be 32 times a power of two, got 100"):
+        DVRConfig(resolution=100)
