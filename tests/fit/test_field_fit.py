@@ -1,14 +1,18 @@
 """A field learns the shape and colours of an ellipsoid from pictures."""
 
+import dataclasses
+
 import pytest
 import torch
+import trimesh
 
 from unrender.fit.field_fit import HALF_SIDE, FieldFit, FieldFitOptions
 from unrender.fit.field_rays import RaySampler
-from unrender.geometry import icosphere
-from unrender.implicit import ExtractOptions, extract_mesh
+from unrender.geometry import Mesh, icosphere
+from unrender.implicit import ExtractOptions, cast, extract_mesh
 from unrender.io import Views
-from unrender.render import Camera
+from unrender.render import Camera, render
+from unrender.render.rays import Rays
 from unrender.render.turntable import render_antialiased
 
 SIDES = torch.tensor([0.45, 0.3, 0.2])
@@ -22,6 +26,29 @@ def views() -> Views:
     cameras = Camera.orbit(2.732, elevation, azimuth, fov_y=26.0, width=40, height=40)
     rgba = torch.cat([render_antialiased(mesh, cameras[i : i + 1], samples=3) for i in range(8)]).clamp(0, 1)
     return Views(rgba[..., :3], rgba[..., 3], cameras, [f"{i}" for i in range(8)])
+
+
+def box_with_pit() -> Mesh:
+    """A box of sides 0.7, 0.5 and 0.7, with a pit of 0.5 by 0.5 from its upper side to the middle."""
+    outer, inner = 0.35, 0.25
+    ring = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
+    corners = [
+        (x * s, y, z * s)
+        for s, y in ((outer, -0.25), (outer, 0.25), (inner, 0.25), (inner, 0))
+        for x, z in ring
+    ]
+    quads = [(0, 1, 2, 3), (12, 15, 14, 13)]
+    quads += [
+        (4 * k + i, 4 * k + 4 + i, 4 * k + 4 + (i + 1) % 4, 4 * k + (i + 1) % 4)
+        for k in range(3)
+        for i in range(4)
+    ]
+    faces = [(a, b, c) for a, b, c, _ in quads] + [(a, c, d) for a, _, c, d in quads]
+    solid = trimesh.Trimesh(corners, faces, process=False)
+    assert solid.is_watertight
+    solid.fix_normals()
+    assert solid.volume == pytest.approx(0.7 * 0.5 * 0.7 - 0.5 * 0.25 * 0.5)
+    return Mesh(torch.from_numpy(solid.vertices).float(), torch.from_numpy(solid.faces).long())
 
 
 def test_shape_and_colours_of_an_ellipsoid(views):
@@ -61,10 +88,64 @@ def test_a_fit_goes_on_with_the_same_bits(views):
         assert torch.equal(value, other.field.state_dict()[name]), name
 
 
+def test_depth_shows_a_hollow_that_masks_do_not():
+    """A box with a pit in its upper side: every mask is that of the whole box."""
+    with_pit = box_with_pit()
+    elevation = torch.tensor([60.0, 75, 50, 80, 65, 70, 0, -30])
+    cameras = Camera.orbit(2.732, elevation, torch.arange(8) * 45.0, fov_y=26.0, width=40, height=40)
+    picture = render(with_pit, cameras)
+    names = [f"{i}" for i in range(8)]
+    views = Views(picture.mask[..., None].float().expand(-1, -1, -1, 3), picture.mask.float(), cameras, names)
+    options = FieldFitOptions(steps=100, start_steps=40, rays=512)
+    levels = []
+    for depth in (None, picture.depth):
+        fit = FieldFit(dataclasses.replace(views, depth=depth), options)
+        fit.run(lambda loss: None)
+        down = Rays(torch.tensor([[0.0, 0.5, 0.0]]), torch.tensor([[0.0, -1, 0]]))
+        levels.append(0.5 - float(cast(fit.field, down).depth))
+    assert levels[0] > 0.2  # filled up to the rim at 0.25
+    assert levels[1] == pytest.approx(0, abs=0.05)
+
+
+def test_partly_covered_pixels_do_not_empty_the_hull(views):
+    masks = torch.zeros_like(views.masks)
+    masks[:, 5:35, 5:35] = 0.3  # a trace everywhere
+    masks[:, 18:22, 18:22] = 1.0
+    left = torch.zeros(8, 8, 8)
+    left[:4] = 1.0  # the hull is where x is negative
+    sampler = RaySampler(dataclasses.replace(views, masks=masks), left, HALF_SIDE)
+    rays, targets, partial = sampler.draw(4000, torch.Generator().manual_seed(0))
+    assert not bool((partial & targets.inside).any())
+    assert 0.2 < float(partial.float().mean()) < 0.9
+
+    def ball(points):
+        return 10 * (0.3 - points.norm(dim=-1)), torch.zeros_like(points)
+
+    hits = cast(ball, rays)
+    counts = sampler.counts(rays, hits, partial)
+    x = rays.at(hits.depth)[:, 0]
+    sure = x.abs() > 0.1  # but for where the grid of the hull changes
+    assert bool(counts[~partial].all())
+    assert not bool(counts[partial & ~hits.hit].any())
+    assert torch.equal(counts[partial & hits.hit & sure], x[partial & hits.hit & sure] > 0)
+
+
+def test_some_rays_have_depth(views):
+    depth = torch.zeros_like(views.masks)
+    depth[3, 20, 18:22] = 2.0  # few, as of sparse points
+    sampler = RaySampler(dataclasses.replace(views, depth=depth), torch.ones(8, 8, 8), HALF_SIDE)
+    rays, targets, _ = sampler.draw(1000, torch.Generator().manual_seed(0))
+    assert targets.depth is not None
+    assert 250 <= int((targets.depth > 0).sum()) < 300
+    pixels = views.cameras[3].project(rays.at(targets.depth)[targets.depth > 0])
+    torch.testing.assert_close(pixels[:, 1], torch.full_like(pixels[:, 1], 20.5))
+    torch.testing.assert_close(pixels[:, 2], torch.full_like(pixels[:, 2], 2.0))
+
+
 def test_rays_say_what_their_pixels_do(views):
     fit = FieldFit(views, FieldFitOptions())
     sampler = RaySampler(views, fit.hull, HALF_SIDE)
-    rays, targets = sampler.draw(4000, torch.Generator().manual_seed(0))
+    rays, targets, _ = sampler.draw(4000, torch.Generator().manual_seed(0))
     assert targets.solid is not None
     # the true ellipsoid, hit by each ray or not
     a, b = rays.directions / SIDES, rays.origins / SIDES

@@ -79,6 +79,47 @@ def test_points_of_the_solid_are_used_where_they_are_known():
     torch.testing.assert_close(depth, torch.full_like(depth, 2.7))
 
 
+def test_depth_on_points_is_longer_by_the_slant_of_the_rays():
+    rays, targets = rays_and_targets(0.4)
+    small = Ball(0.3)
+    hits = cast(small, rays)
+    assert targets.depth is not None
+    found, both = rays.at(hits.depth), hits.hit & targets.inside
+    apart = (found - rays.at(targets.depth)).norm(dim=-1)[both].sum() / len(both)
+    terms = field_losses(
+        small, rays, hits, targets, FieldLossOptions(depth=1.0, depth_on="points", normal=0.0)
+    )
+    assert float(terms["depth"]) == pytest.approx(float(apart), rel=1e-6)
+    with pytest.raises(InputError, match="depth_on must be z or points, got 'world'"):
+        FieldLossOptions(depth_on="world")  # type: ignore[arg-type]
+
+
+def test_gradients_of_pictures_ignore_their_brightness():
+    view = camera(24)
+    rows, columns = torch.meshgrid(torch.arange(0, 24, 2), torch.arange(0, 24, 2), indexing="ij")
+    corners = torch.stack([columns, rows], -1).reshape(-1, 1, 2)
+    squares = corners + torch.tensor([[0, 0], [1, 0], [0, 1], [1, 1]])
+    rays = pixel_rays(view, squares.reshape(-1, 2).double() + 0.5).reshape(-1)
+    ball = Ball(0.4)
+    hits = cast(ball, rays)
+    colors = torch.where(hits.hit[:, None], (rays.at(hits.depth) + 1) / 2, 0)
+    options = FieldLossOptions(gradient=2.0, normal=0.0)
+
+    def loss(target):
+        return float(field_losses(ball, rays, hits, RayTargets(target, hits.hit), options)["gradient"])
+
+    # a square counts when its four pixels hit; the root of its square has 1e-12 added
+    whole = hits.hit.reshape(-1, 4).all(-1)
+    assert 10 < int(whole.sum()) < int(hits.hit.sum()) // 4
+    assert loss(colors + 0.1) == pytest.approx(2 * int(whole.sum()) * 1e-6 / len(hits.hit), rel=1e-3)
+    # red rises by 0.3 to the right and green by 0.4 downwards in every square
+    ramp = torch.tensor([[0.0, 0, 0], [0.3, 0, 0], [0, 0.4, 0], [0.3, 0.4, 0]]).repeat(len(whole), 1)
+    assert loss(colors + ramp) == pytest.approx(2 * int(whole.sum()) * 0.5 / len(hits.hit), rel=1e-6)
+    three = rays.select(slice(0, 3))
+    with pytest.raises(InputError, match="fours for gradients of pictures, got 3"):
+        field_losses(ball, three, cast(ball, three), RayTargets(colors[:3], hits.hit[:3]), options)
+
+
 def test_smooth_normals_cost_less():
     torch.manual_seed(0)
     rays, targets = rays_and_targets(0.4)

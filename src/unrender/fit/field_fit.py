@@ -18,7 +18,7 @@ from .frame import to_unit_ball
 from .hull import carve
 
 HALF_SIDE = 0.55  # of the cube that the field is looked for in; the ball of the views has radius 1/2
-HULL = 64  # points along each side of the visual hull's grid
+HULL = 96  # points along each side of the visual hull's grid
 TOLERANCE = 0.12  # of the hull (:func:`unrender.fit.hull.visual_hull`)
 REFRESH = 50  # steps between looks at where space is empty
 SAMPLES = ((0.0, 32), (0.3, 64), (0.6, 128))  # along a ray, from shares of the steps on
@@ -38,7 +38,7 @@ class FieldFitOptions:
         seed: of parameters and rays.
     """
 
-    steps: int = 3000
+    steps: int = 2000
     start_steps: int = 300
     rays: int = 2048
     learning_rate: float = 5e-3
@@ -125,10 +125,12 @@ class FieldFit:
     def _ray_loss(self, late: int, share: float, generator: torch.Generator) -> Tensor:
         if late % REFRESH == 0:
             self.space.refresh(self.field)
-        rays, targets = self.sampler.draw(self.options.rays, generator)
+        rays, targets, partial = self.sampler.draw(self.options.rays, generator)
         samples = max(count for start, count in SAMPLES if share >= start)
         options = CastOptions(samples=samples, half_side=HALF_SIDE)
         hits = cast(self.field, rays, options, space=self.space)
+        kept = self.sampler.counts(rays, hits, partial)
+        rays, hits, targets = rays.select(kept), hits.select(kept), targets.select(kept)
         noise = torch.Generator(rays.origins.device).manual_seed(self.options.seed * 1_000_003 + late)
         terms = field_losses(self.field, rays, hits, targets, self.options.losses, generator=noise)
         return torch.stack(list(terms.values())).sum()

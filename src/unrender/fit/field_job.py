@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..geometry import Mesh, remesh
 from ..implicit import ExtractOptions, extract_mesh
@@ -15,14 +16,15 @@ from .field_fit import HALF_SIDE, FieldFit, FieldFitOptions
 from .frame import pixel_footprint, to_unit_ball
 from .options import FitOptions
 from .state import StateFile
-from .steps import edge_for, scaled_views, texture_side
+from .steps import edge_for, enlarged_views, scaled_views, texture_side
 
-BALL = 2.0  # the field's ball has radius 1/2, that of the views radius 1
+MARGIN = 1.1  # of the field's ball, of radius 1/2, about the hull
 RESOLUTION = 128  # cells that the surface is extracted from, along each side
 
 
 def field_mesh(
     views: Views,
+    hull: Tensor,
     options: FitOptions,
     file: StateFile,
     saved: dict[str, Any] | None,
@@ -32,6 +34,7 @@ def field_mesh(
 
     Args:
         views: in the fit's own coordinates (:mod:`unrender.fit.frame`).
+        hull: vertices of their visual hull, shape (V, 3).
         options: of the fit.
         file: that the state is saved to.
         saved: what an interrupted fit has saved there.
@@ -44,8 +47,11 @@ def field_mesh(
         InputError: the field that was found has no surface.
     """
     defaults = FieldFitOptions()
+    centre = (hull.amin(0) + hull.amax(0)) / 2
+    ball = 2 * MARGIN * float(torch.linalg.vector_norm(hull - centre, dim=-1).amax())
+    staged = enlarged_views(scaled_views(views, options.picture_size))
     fit = FieldFit(
-        to_unit_ball(scaled_views(views, options.picture_size), torch.zeros(3).to(views.pictures), BALL),
+        to_unit_ball(staged, centre, ball),
         FieldFitOptions(
             steps=max(1, round(defaults.steps * options.effort)),
             start_steps=max(1, round(defaults.start_steps * options.effort)),
@@ -61,9 +67,9 @@ def field_mesh(
 
     fit.run(after_step)
     mesh = extract_mesh(fit.field, ExtractOptions(resolution=RESOLUTION, half_side=HALF_SIDE))
-    footprint = pixel_footprint(views.cameras) / BALL
+    footprint = pixel_footprint(views.cameras) / ball
     edge = edge_for(mesh.vertices, mesh.faces, options.max_faces, footprint)
     vertices, faces = remesh(mesh.vertices, mesh.faces, edge)
     size = texture_side(vertices, faces, footprint, options.texture_size)
     baked = bake_texture(fit.field, Mesh(vertices, faces), size)
-    return baked.replace(vertices=baked.vertices * BALL)
+    return baked.replace(vertices=baked.vertices * ball + centre)

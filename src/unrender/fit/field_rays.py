@@ -6,10 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample, max_pool2d
 
+from ..implicit import Hits
 from ..implicit.losses import RayTargets
 from ..io import Views
 from ..render.rays import Rays, cube_span, pixel_rays
 
+TRACE = 0.1  # of a mask, by which it may show something thinner than a pixel
 NEAR = 9  # pixels about the mask from which most rays outside it are drawn
 FAR_SHARE = 0.1  # of rays that are drawn from anywhere
 DEPTH_SHARE = 0.25  # of rays that are drawn from pixels with depth, which may be few
@@ -18,6 +20,10 @@ HULL_SAMPLES = 48
 
 class RaySampler:
     """Draws pixels of all views at random: most where the object is or nearly is, some where depth is known.
+
+    Pixels that the object covers in part, but not for the most part, may show something thinner than a pixel,
+    which is not to be called empty: of them only those count that hit the field outside of the visual hull,
+    which several pictures agree on (:meth:`counts`).
 
     Args:
         views: in the frame of the field.
@@ -30,12 +36,13 @@ class RaySampler:
         self.views, self.half_side = views, half_side
         self.hull = hull.permute(2, 1, 0)[None, None]  # as grid_sample counts axes
         near = max_pool2d(views.masks[:, None], NEAR, 1, NEAR // 2)[:, 0] > 0.5
-        self.near = near.nonzero()
         self.inside = views.masks > 0.5
+        self.partial = ~self.inside & (views.masks > TRACE)
+        self.near = near.nonzero()
         self.deep = None if views.depth is None else (self.inside & (views.depth > 0)).nonzero()
 
-    def draw(self, count: int, generator: torch.Generator) -> tuple[Rays, RayTargets]:
-        """Some rays and what is known of them.
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Rays, RayTargets, Tensor]:
+        """Some rays, what is known of them, and which of them, bool, show the object in part.
 
         Args:
             count: N.
@@ -56,7 +63,13 @@ class RaySampler:
         inside = self.inside[view, row, column]
         depth = None if views.depth is None else views.depth[view, row, column]
         solid = self._hull_depth(rays, generator) * inside
-        return rays, RayTargets(views.pictures[view, row, column], inside, depth, solid)
+        targets = RayTargets(views.pictures[view, row, column], inside, depth, solid)
+        return rays, targets, self.partial[view, row, column]
+
+    def counts(self, rays: Rays, hits: Hits, partial: Tensor) -> Tensor:
+        """Which of N rays say something, bool, shape (N,)."""
+        outside = self._hull_at(rays.at(hits.depth)) <= 0.5
+        return ~partial | (hits.hit & outside)
 
     def _hull_depth(self, rays: Rays, generator: torch.Generator) -> Tensor:
         """A depth at random at which each ray is in the visual hull, 0 where it never is."""
@@ -64,8 +77,12 @@ class RaySampler:
         share = (torch.arange(HULL_SAMPLES, device=start.device) + 0.5) / HULL_SAMPLES
         depths = start[:, None] + (end - start)[:, None] * share
         points = rays.origins[:, None] + depths[..., None] * rays.directions[:, None]
-        places = (points / self.half_side)[None, None]
-        values = grid_sample(self.hull, places, align_corners=True)[0, 0, 0]
+        values = self._hull_at(points)
         noise = torch.rand(values.shape, generator=generator).to(values.device)
         best = torch.where(values > 0.5, noise, -1.0).max(-1)
         return torch.where(best.values >= 0, depths.gather(-1, best.indices[:, None])[:, 0], 0)
+
+    def _hull_at(self, points: Tensor) -> Tensor:
+        """Mask values of the hull at points (..., 3), shape (...)."""
+        places = (points / self.half_side).reshape(1, 1, 1, -1, 3)
+        return grid_sample(self.hull, places, align_corners=True).reshape(points.shape[:-1])

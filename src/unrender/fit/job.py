@@ -93,9 +93,10 @@ def fit(
     if saved is not None and "vertices" in saved:
         state = FitState(**saved)
     elif options.renderer == "dvr":
-        if saved is None:
-            _initial_state(unit, options)  # refuses masks and cameras that contradict each other
-        mesh = field_mesh(unit, options, file, saved, lambda loss, done: show("field", loss, done * before))
+        hull = _initial_state(unit, options).vertices
+        mesh = field_mesh(
+            unit, hull, options, file, saved, lambda loss, done: show("field", loss, done * before)
+        )
         state = FitState(mesh.vertices, mesh.faces)
         if not plan:
             state.uvs, state.uv_faces, state.texture = mesh.uvs, mesh.uv_faces, mesh.texture

@@ -74,8 +74,8 @@ class OccupancyField(nn.Module):
             if latent is not None:
                 values = values + self.latents[i](latent)[..., None, :]
             values = block(values)
-        found = self.last(torch.relu(values))
-        logits = SHARPNESS * found[..., 0] + ball_logit(points, self.radius, slope=2.0)
+        found = SHARPNESS * self.last(torch.relu(values))
+        logits = found[..., 0] + ball_logit(points, self.radius, slope=2.0)
         return logits, torch.sigmoid(found[..., 1:])
 
     def _waves(self, points: Tensor) -> list[Tensor]:

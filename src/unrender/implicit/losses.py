@@ -34,6 +34,11 @@ class RayTargets:
     depth: Tensor | None = None
     solid: Tensor | None = None
 
+    def select(self, index: Tensor) -> RayTargets:
+        """What is known of some of the rays."""
+        depth, solid = (None if v is None else v[index] for v in (self.depth, self.solid))
+        return RayTargets(self.colors[index], self.inside[index], depth, solid)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FieldLossOptions:
@@ -43,7 +48,8 @@ class FieldLossOptions:
         color: L1 of colours where a ray hits inside the mask.
         gradient: lengths of differences between the gradients of colours in squares of 2 x 2 pixels that all
             hit inside the mask. Rays then come in fours: upper left, upper right, lower left, lower right.
-        depth: L1 of depth where a ray hits inside the mask and depth is known.
+        depth: L1 of depth where a ray hits inside the mask and depth is known; ten times that of colours, as
+            in the paper's model of both.
         depth_on: compare camera z, or points of the world, whose distance is that along the ray.
         freespace: cross-entropy that says empty, on rays outside the mask.
         occupancy: cross-entropy that says filled, on rays inside the mask that hit nothing.
@@ -59,7 +65,7 @@ class FieldLossOptions:
 
     color: float = 1.0
     gradient: float = 0.0
-    depth: float = 1.0
+    depth: float = 10.0
     depth_on: Literal["z", "points"] = "z"
     freespace: float = 1.0
     occupancy: float = 1.0
