@@ -42,7 +42,7 @@ def test_a_stopped_field_goes_on_with_the_same_bits(thing_views, tmp_path, monke
     monkeypatch.setattr(state_module, "CHECKPOINT_EVERY", 0)
     views, reports = thing_views(6, 32), []
     whole = fit(views, POLISHED, progress=reports.append)
-    assert {report.stage for report in reports} == {"field", "polish", "texture"}
+    assert {report.stage for report in reports} == {"field", "polish"}
 
     def stop(progress: Progress) -> None:
         if progress.done >= share:

@@ -1,5 +1,7 @@
 """DVR from one picture: its rays, what it learns from pictures, and its surfaces."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -130,6 +132,22 @@ def test_shapes_and_colours_are_learned_from_pictures(views, tmp_path):
         assert (extent[1] > extent[0]) == (i == 0)
         assert mesh.vertex_colors is not None
         assert int(mesh.vertex_colors.mean(0).argmax()) == channel
+
+
+def test_depth_is_held_against_depth_maps(views):
+    pictures = views.batch(torch.tensor([0, 1]), torch.arange(4).expand(2, 4))
+    torch.manual_seed(0)
+    predictor = DVRPredictor(dataclasses.replace(SMALL, depth_weight=10.0, hull_share=0.0))
+    assert "depth" not in predictor.loss(pictures, 0.0)
+    ball_depth = torch.full(pictures.pictures.shape[:-1], 2.0)
+    batch = dataclasses.replace(pictures, depth=ball_depth)
+    rays, targets = predictor.draw(batch)
+    assert targets[0].depth is not None
+    assert bool((targets[0].depth == 2).all())
+    terms = predictor.loss(batch, 0.0)
+    # an untrained field is a ball of radius 0.3, some 0.4 further away; half of the picture is beside it
+    assert 0 < float(terms["depth"].detach()) < 10 * 0.75
+    assert len(rays.origins) == 2
 
 
 def test_an_empty_field_has_no_surface(views):

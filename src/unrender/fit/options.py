@@ -91,6 +91,7 @@ class Stage:
         steps: how many.
         views: pictures a step.
         texture: fit texture and light too.
+        shape: weight of silhouettes and smoothness, beside that of colours, which is 1.
     """
 
     name: str
@@ -101,12 +102,14 @@ class Stage:
     steps: int
     views: int
     texture: bool = False
+    shape: float = 1.0
 
 
 def stages(options: FitOptions) -> list[Stage]:
     """Silhouettes first, then colour; coarse to fine in mesh, pictures and blur.
 
-    A mesh that comes from a field is fine already.
+    A mesh that comes from a field is fine already: soft silhouettes, which are less sharp than what rays say,
+    are to hold it where it is, and colours to move it.
     """
     size, faces = options.picture_size, options.max_faces
 
@@ -116,7 +119,7 @@ def stages(options: FitOptions) -> list[Stage]:
     last = Stage("shape 3/3", min(size, 256), faces, 0.5, 0.06, steps(160), 8)
     texture = Stage("texture", size, None, 0.5, 0.04, steps(300), 4, texture=True)
     if options.renderer == "dvr":
-        return [] if options.then is None else [dataclasses.replace(last, name="polish"), texture]
+        return [] if options.then is None else [dataclasses.replace(texture, name="polish", shape=0.1)]
     plan = [
         Stage("shape 1/3", min(size, 128), min(faces, 1500), 1.0, 0.15, steps(120), 8),
         Stage("shape 2/3", min(size, 256), min(faces, 4000), 0.7, 0.1, steps(160), 8),

@@ -128,6 +128,7 @@ def run_stage(
         loss = ((alpha - target).square().sum((1, 2)) / area).mean()
         loss = loss + _BENDING * normal_consistency_loss(state.vertices, topology)
         loss = loss + _LAPLACIAN * laplacian_loss(state.vertices, topology) / state.edge**2
+        loss = stage.shape * loss
         if state.texture is not None:
             colour = colour_loss(picture.rgb, picture.mask, views.pictures[chosen], views.masks[chosen])
             loss = loss + _COLOUR * colour + _ROUGHNESS * texture_roughness(state.texture)

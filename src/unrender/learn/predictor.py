@@ -25,6 +25,7 @@ class Batch:
         views: which pictures of their objects these are, shape (B, K); None where that does not matter.
         mirrored: the objects that augmentation has mirrored across x = 0, bool, shape (B,); none when None.
         tints: what augmentation has multiplied the colours by, shape (B, 3, 3); nothing when None.
+        depth: camera z, 0 where it is not known, shape (B, K, H, W), for methods that learn from depth.
     """
 
     pictures: Tensor
@@ -33,6 +34,7 @@ class Batch:
     views: Tensor | None = None
     mirrored: Tensor | None = None
     tints: Tensor | None = None
+    depth: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         """A copy on another device."""
@@ -43,6 +45,7 @@ class Batch:
             None if self.views is None else self.views.to(device),
             None if self.mirrored is None else self.mirrored.to(device),
             None if self.tints is None else self.tints.to(device),
+            None if self.depth is None else self.depth.to(device),
         )
 
 

@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from unrender.errors import InputError
-from unrender.geometry import Mesh, cube
+from unrender.geometry import Mesh, cube, point_to_mesh_distance
 from unrender.learn.data.augment import AugmentOptions, augment
 from unrender.learn.data.capture import CaptureOptions, capture, to_unit_cube
 from unrender.learn.data.packed_views import PackedViews, pack
 from unrender.render import render
+from unrender.render.rays import pixel_rays
 
 OPTIONS = CaptureOptions(size=32, views=3, points=10, voxels=8, light="none")
 
@@ -111,6 +112,42 @@ def test_flipped_batches_show_the_mirrored_object():
             assert torch.linalg.det(changed.cameras[i, k].world_to_camera[:3, :3]).item() == pytest.approx(
                 1, abs=1e-5
             )
+
+
+@pytest.mark.parametrize("change", [{"flip": True}, {"flip": False, "scale": 0.3}], ids=["flip", "scale"])
+def test_depth_changes_with_its_picture(change):
+    """Points that the changed depth shows lie on the object, or on its mirror image."""
+    mesh = to_unit_cube(lopsided())
+    packed = pack(capture(mesh, "a", "box", OPTIONS), depth=True)
+    batch = packed.batch(torch.tensor([0] * 6), torch.tensor([[0, 1]] * 6))
+    changed = augment(batch, AugmentOptions(**change), torch.Generator().manual_seed(1))
+    assert changed.depth is not None
+    assert changed.mirrored is None or 0 < int(changed.mirrored.sum()) < 6
+    rays = pixel_rays(changed.cameras)
+    points = rays.at(changed.depth)
+    for i in range(6):
+        side = -1.0 if changed.mirrored is not None and changed.mirrored[i] else 1.0
+        seen = points[i][changed.depth[i] > 0] * torch.tensor([side, 1.0, 1.0])
+        assert len(seen) > 50
+        distance = point_to_mesh_distance(seen, mesh.vertices, mesh.faces).squared_distances.sqrt()
+        assert float(distance.quantile(0.9)) < 0.03  # float16, and half a pixel of shift
+
+
+def test_depth_is_there_when_asked_for():
+    item = capture(to_unit_cube(lopsided()), "a", "box", OPTIONS)
+    assert item.depth is not None
+    packed = pack(item, depth=True)
+    both = PackedViews.join([packed, packed])
+    assert packed.depth is not None
+    assert both.depth is not None
+    torch.testing.assert_close(packed.depth[0].float(), item.depth, rtol=1e-3, atol=1e-3)
+    assert both[[1]].depth is not None
+    assert pack(item).depth is None
+    assert pack(item).batch(torch.tensor([0]), torch.tensor([[0]])).depth is None
+    with pytest.raises(InputError, match="a has no depth, which depth_weight asks for"):
+        pack(dataclasses.replace(item, depth=None), depth=True)
+    with pytest.raises(InputError, match="depth is not cut round objects"):
+        pack(item, depth=True, crop=16)
 
 
 def test_colors_stay_below_alpha_and_agree_between_views():

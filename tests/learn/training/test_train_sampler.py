@@ -6,10 +6,12 @@ from unrender import InputError
 from unrender.learn.data.augment import AugmentOptions
 from unrender.learn.data.dataset import open_dataset
 from unrender.learn.data.packed_views import PackedViews
+from unrender.learn.methods.dvr import DVRConfig
 from unrender.learn.training import TrainOptions
 from unrender.learn.training.batches import StepBatches, TimedLoader
 from unrender.learn.training.lazy_views import LazyViews
 from unrender.learn.training.sampler import draw_step, mixed_seed, rows_of
+from unrender.learn.training.sources import training_views
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +118,19 @@ def test_lazy_views_give_the_batches_of_packed_ones(folder, packed):
     assert torch.equal(ours.index, theirs.index)
     assert torch.equal(ours.cameras.world_to_camera, theirs.cameras.world_to_camera)
     assert torch.equal(ours.cameras.intrinsics, theirs.cameras.intrinsics)
+
+
+def test_depth_is_in_the_batches_of_methods_that_learn_from_it(folder):
+    config = DVRConfig(size=32, depth_weight=10.0)
+    for lazy in (False, True):
+        chosen = options(method="dvr", config=config, data=(folder,), lazy=lazy)
+        source = training_views(chosen)
+        depth = StepBatches(source, chosen)[0].depth
+        assert depth is not None
+        assert depth.shape == (chosen.batch_size, chosen.views, 32, 32)
+        assert 0.01 < float((depth > 0).float().mean()) < 0.9
+    chosen = options(method="dvr", config=DVRConfig(size=32), data=(folder,))
+    assert StepBatches(training_views(chosen), chosen)[0].depth is None
 
 
 def test_lazy_views_replace_what_cannot_be_read(tmp_path):

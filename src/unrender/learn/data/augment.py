@@ -81,13 +81,21 @@ def _zoomed(batch: Batch, zooms: Tensor) -> Batch:
     intrinsics[..., :2, :2] *= zooms[:, None, None, None]
     intrinsics[..., :2, 2] = middle + (intrinsics[..., :2, 2] - middle) * zooms[:, None, None]
     pictures = planes.permute(0, 2, 3, 1).reshape(pictures.shape)
-    return dataclasses.replace(batch, pictures=pictures, cameras=cameras.replace(intrinsics=intrinsics))
+    depth = batch.depth
+    if depth is not None:  # that of the nearest pixel: the mean of two depths is on neither surface
+        maps = depth.flatten(0, 1)[:, None]
+        depth = functional.grid_sample(maps, places, "nearest", align_corners=False).reshape(depth.shape)
+    cameras = cameras.replace(intrinsics=intrinsics)
+    return dataclasses.replace(batch, pictures=pictures, cameras=cameras, depth=depth)
 
 
 def _mirrored(batch: Batch, chosen: Tensor) -> Batch:
     """The batch with the chosen (B,) objects mirrored across x = 0, and their pictures with them."""
     cameras = batch.cameras
     pictures = torch.where(chosen[:, None, None, None, None], batch.pictures.flip(-2), batch.pictures)
+    depth = batch.depth
+    if depth is not None:
+        depth = torch.where(chosen[:, None, None, None], depth.flip(-1), depth)
     # The mirrored object under the mirrored camera: both ends of the transform change the sign of x.
     side = cameras.world_to_camera.new_tensor([-1.0, 1.0, 1.0, 1.0])
     pose = side[:, None] * cameras.world_to_camera * side
@@ -99,4 +107,4 @@ def _mirrored(batch: Batch, chosen: Tensor) -> Batch:
         world_to_camera=torch.where(pick, pose, cameras.world_to_camera),
         intrinsics=torch.where(pick, intrinsics, cameras.intrinsics),
     )
-    return dataclasses.replace(batch, pictures=pictures, cameras=cameras, mirrored=chosen)
+    return dataclasses.replace(batch, pictures=pictures, cameras=cameras, mirrored=chosen, depth=depth)

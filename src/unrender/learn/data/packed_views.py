@@ -34,6 +34,7 @@ class PackedViews:
         lights: of V pictures each, None where unknown.
         orthographic: whether all cameras are.
         skipped: what is wrong with each object that could not be read.
+        depth: camera z, 0 where nothing is, float16, shape (N, V, H, W), where it was asked for.
     """
 
     names: list[str]
@@ -45,12 +46,14 @@ class PackedViews:
     lights: list[LightRecord | None]
     orthographic: bool = False
     skipped: list[str] = dataclasses.field(default_factory=list)
+    depth: Tensor | None = None
 
     @staticmethod
     def load(
         dataset: ObjectDataset,
         *,
         crop: int | None = None,
+        depth: bool = False,
         progress: Callable[[int, int], None] | None = None,
     ) -> PackedViews:
         """Read a data set; objects that cannot be read or cut out are left out and named in ``skipped``.
@@ -58,6 +61,7 @@ class PackedViews:
         Args:
             dataset: objects with cameras, all with the same number and size of pictures.
             crop: cut every picture round its object, to squares of so many pixels (:meth:`cropped`).
+            depth: with depth, which every object must have.
             progress: called with the number of objects done and in all.
 
         Raises:
@@ -67,7 +71,7 @@ class PackedViews:
         skipped: list[str] = []
         for i in range(len(dataset)):
             try:
-                found.append(pack(dataset[i], crop=crop))
+                found.append(pack(dataset[i], crop=crop, depth=depth))
             except InputError as error:
                 skipped.append(str(error))
             if progress is not None:
@@ -104,6 +108,7 @@ class PackedViews:
             warnings.warn(
                 f"{missing} objects have no voxels, so those of the others are not used", stacklevel=2
             )
+        depth = [part.depth for part in parts if part.depth is not None]
         return PackedViews(
             [name for part in parts for name in part.names],
             [category for part in parts for category in part.categories],
@@ -114,6 +119,7 @@ class PackedViews:
             [light for part in parts for light in part.lights],
             parts[0].orthographic,
             [reason for part in parts for reason in part.skipped],
+            torch.cat(depth) if len(depth) == len(parts) else None,
         )
 
     def __len__(self) -> int:
@@ -130,6 +136,7 @@ class PackedViews:
             None if self.voxels is None else self.voxels[rows],
             [self.lights[i] for i in rows],
             self.orthographic,
+            depth=None if self.depth is None else self.depth[rows],
         )
 
     @property
@@ -158,7 +165,8 @@ class PackedViews:
             height,
             orthographic=self.orthographic,
         )
-        return Batch(self.pictures[rows, views].float() / 255, cameras, objects, views)
+        depth = None if self.depth is None else self.depth[rows, views].float()
+        return Batch(self.pictures[rows, views].float() / 255, cameras, objects, views, depth=depth)
 
     def cropped(self, size: int) -> PackedViews:
         """The same with every picture cut round its object; see :func:`~unrender.learn.crop.crop_to_object`.
@@ -167,8 +175,10 @@ class PackedViews:
             size: sides of the crops [pixels].
 
         Raises:
-            InputError: a picture shows nothing.
+            InputError: a picture shows nothing, or there is depth, which is not cut.
         """
+        if self.depth is not None:
+            raise InputError("depth is not cut round objects: use whole pictures, without crop")
         from ..crop import crop_to_object
 
         pictures, intrinsics = [], []
@@ -182,16 +192,19 @@ class PackedViews:
         return dataclasses.replace(self, pictures=torch.stack(pictures), intrinsics=torch.stack(intrinsics))
 
 
-def pack(item: ObjectViews, *, crop: int | None = None) -> PackedViews:
+def pack(item: ObjectViews, *, crop: int | None = None, depth: bool = False) -> PackedViews:
     """One object as a set.
 
     Args:
         item: the object.
         crop: cut every picture round it, to squares of so many pixels.
+        depth: with depth.
 
     Raises:
-        InputError: it has no cameras, or cannot be cut out of a picture.
+        InputError: it has no cameras, or no depth when that is asked for, or cannot be cut out of a picture.
     """
+    if depth and item.depth is None:
+        raise InputError(f"{item.name} has no depth, which depth_weight asks for")
     if item.cameras is None:
         raise InputError(f"{item.name} has no cameras, which training needs")
     pictures = item.pictures.float()
@@ -205,5 +218,6 @@ def pack(item: ObjectViews, *, crop: int | None = None) -> PackedViews:
         None if item.voxels is None else item.voxels[None],
         [item.lights],
         item.cameras.orthographic,
+        depth=item.depth.half()[None] if depth and item.depth is not None else None,
     )
     return packed if crop is None else packed.cropped(crop)

@@ -46,6 +46,8 @@ class DVRConfig(EncoderConfig):
             pictures instead of casting rays; 0 as published.
         points: drawn in a step for that, for each object.
         color_weight: of colours on the surface.
+        depth_weight: of its depth, where the data have depth maps; 0 learns from colours and masks alone. In
+            the paper's model of both it is 10.
         freespace_weight: of points before and beside the object.
         occupancy_weight: of points on rays that should have met it.
         normal_weight: of differences of nearby normals.
@@ -66,6 +68,7 @@ class DVRConfig(EncoderConfig):
     hull_share: float = 0.0
     points: int = 1024
     color_weight: float = 1.0
+    depth_weight: float = 0.0
     freespace_weight: float = 1.0
     occupancy_weight: float = 1.0
     normal_weight: float = 0.0
@@ -160,6 +163,7 @@ class DVRPredictor(Predictor):
         config = self.config
         options = FieldLossOptions(
             color=config.color_weight,
+            depth=config.depth_weight,
             freespace=config.freespace_weight,
             occupancy=config.occupancy_weight,
             normal=config.normal_weight,
@@ -192,7 +196,8 @@ class DVRPredictor(Predictor):
         colors = (values[..., :3] / values[..., 3:].clamp(min=1e-6)).clamp(0, 1)
         inside = values[..., 3] > 0.5
         solid = _hull_depths(rays, batch) * inside
-        return rays, [RayTargets(*one) for one in zip(colors, inside, [None] * count, solid, strict=True)]
+        depth = [None] * count if batch.depth is None else batch.depth[rows, view, row, column]
+        return rays, [RayTargets(*one) for one in zip(colors, inside, depth, solid, strict=True)]
 
 
 def hull_values(points: Tensor, batch: Batch) -> Tensor:

@@ -115,7 +115,8 @@ class TimedLoader:
 def _row(batch: Batch, row: int) -> Batch:
     here = slice(row, row + 1)
     views = None if batch.views is None else batch.views[here]
-    return Batch(batch.pictures[here], batch.cameras[here], batch.index[here], views)
+    depth = None if batch.depth is None else batch.depth[here]
+    return Batch(batch.pictures[here], batch.cameras[here], batch.index[here], views, depth=depth)
 
 
 def _joined(batches: list[Batch]) -> Batch:
@@ -123,6 +124,7 @@ def _joined(batches: list[Batch]) -> Batch:
     views = [batch.views for batch in batches if batch.views is not None]
     mirrored = [batch.mirrored for batch in batches if batch.mirrored is not None]
     tints = [batch.tints for batch in batches if batch.tints is not None]
+    depth = [batch.depth for batch in batches if batch.depth is not None]
     return Batch(
         torch.cat([batch.pictures for batch in batches]),
         cameras[0].replace(
@@ -133,4 +135,5 @@ def _joined(batches: list[Batch]) -> Batch:
         torch.cat(views) if views else None,
         torch.cat(mirrored) if mirrored else None,
         torch.cat(tints) if tints else None,
+        torch.cat(depth) if depth else None,
     )

@@ -26,6 +26,7 @@ class LazyViews:
     Args:
         dataset: objects with cameras, all with pictures of one number and size.
         crop: sides of crops round the objects [pixels]; the whole pictures when None.
+        depth: with depth, which every object must have.
 
     Attributes:
         names: of the objects.
@@ -35,9 +36,10 @@ class LazyViews:
         InputError: no object can be read.
     """
 
-    def __init__(self, dataset: ObjectDataset, *, crop: int | None = None) -> None:
+    def __init__(self, dataset: ObjectDataset, *, crop: int | None = None, depth: bool = False) -> None:
         self.dataset = dataset
         self.crop = crop
+        self.depth = depth
         self.names = list(dataset.names)
         self.skipped: list[str] = []
         self._warned: set[int] = set()
@@ -78,7 +80,7 @@ class LazyViews:
         for step in range(len(self.dataset)):
             here = (place + step) % len(self.dataset)
             try:
-                return here, pack(self.dataset[here], crop=self.crop)
+                return here, pack(self.dataset[here], crop=self.crop, depth=self.depth)
             except InputError as error:
                 reason = str(error)
                 if here not in self._warned:
