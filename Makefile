@@ -37,8 +37,9 @@ check: $(VENV)/.installed  ## style and types
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/pyright
 
-bench: $(VENV)/.installed  ## time the rasterisers
+bench: $(VENV)/.installed  ## time the rasterisers and the casting of rays on fields
 	$(VENV)/bin/python benchmarks/rasterize.py $(ARGS)
+	$(VENV)/bin/python benchmarks/field.py
 
 docs: $(VENV)/.installed-docs  ## HTML in docs/_build
 	$(VENV)/bin/sphinx-build -W --keep-going -b html docs docs/_build

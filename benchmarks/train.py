@@ -1,6 +1,8 @@
-"""What ``make train`` reached: keeps the numbers of out/train/training.json, without the losses of each step.
+"""What a training reached: keeps the numbers of its training.json, without the losses of each step.
 
-python benchmarks/train.py [TRAINING.JSON]
+python benchmarks/train.py [TRAINING.JSON [NAME]]
+
+Those of ``make train`` go to results/train-cpu.json, others to results/NAME-cpu.json.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ if __name__ == "__main__":
     report = json.loads(file.read_text())
     del report["losses"]
     report |= {"machine": platform.processor() or platform.machine(), "cores": os.cpu_count()}
-    out = ROOT / "benchmarks" / "results" / "train-cpu.json"
+    name = sys.argv[2] if len(sys.argv) > 2 else "train"
+    out = ROOT / "benchmarks" / "results" / f"{name}-cpu.json"
     write_file(out, (json.dumps(report, indent=1) + "\n").encode())
     sys.stdout.write(f"{out}\n")

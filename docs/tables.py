@@ -54,6 +54,66 @@ def fit_table(report: dict[str, Any]) -> str:
     return f"{markdown([head, *rows])}\n\nOn {machine['processor']}, {threads} of PyTorch.\n"
 
 
+def field_fit_table(report: dict[str, Any]) -> str:
+    """Every object of benchmarks/fit.py by every renderer, with distances to the true surface."""
+    head = [
+        "object",
+        "views",
+        "pixels",
+        "by",
+        "Chamfer-L1",
+        "mask IoU (worst)",
+        "PSNR in dB (worst)",
+        "seconds",
+    ]
+    rows = [
+        [
+            r["object"],
+            f"{r['views']}",
+            f"{r['size']}²",
+            f"`{r['renderer']}`" + (f", effort {r['effort']:g}" if r.get("effort", 1.0) != 1.0 else ""),
+            f"{r['chamfer_l1']:.4f}" if "chamfer_l1" in r else "–",
+            f"{r['mask_iou']:.3f} ({r['mask_iou_min']:.3f})",
+            f"{r['psnr']:.1f} ({r['psnr_min']:.1f})",
+            f"{r['seconds']:.0f}",
+        ]
+        for r in report["rows"]
+    ]
+    threads = plural(report["machine"]["threads"], "thread")
+    return f"{markdown([head, *rows])}\n\n{threads} of PyTorch for each fit.\n"
+
+
+def field_table(report: dict[str, Any]) -> str:
+    """Rays a second on the fields of benchmarks/field.py, and the memory of a step."""
+    names = {"plain": "plain (5 residual blocks)", "grid": "grids of features"}
+    head = [
+        "field",
+        "empty space",
+        "rays/s cast",
+        "rays/s learned from",
+        "evaluations a ray",
+        "hits that differ",
+    ]
+    rows = [
+        [
+            names[r["field"]],
+            "skipped" if r["skips"] else "sampled",
+            f"{r['forward_rays_per_second']:,.0f}",
+            f"{r['learning_rays_per_second']:,.0f}",
+            f"{r['evaluations_per_ray']:.1f}",
+            f"{r['other_hits']}",
+        ]
+        for r in report["rows"]
+    ]
+    settings = report["settings"]
+    memory = ", ".join(f"{samples}: {mib:.0f}" for samples, mib in report["memory_mib"].items())
+    return (
+        f"{markdown([head, *rows])}\n\n{settings['samples']} samples a ray, the plain field "
+        f"{settings['hidden']} wide; {plural(report['threads'], 'thread')}. What a step of learning takes of "
+        f"memory [MiB], by samples a ray: {memory}.\n"
+    )
+
+
 def rasterize_table(report: dict[str, Any]) -> str:
     """Every case of benchmarks/rasterize.py, forward + backward of all passes."""
     names = [n for n in NAMES if any("skipped" not in case["results"][n] for case in report["cases"])]
@@ -124,6 +184,7 @@ LEARNED = {
     "softras": ("SoftRas, with colours", "SR 0.646, DR 0.593"),
     "dibr": ("DIB-R", "DR 0.612"),
     "dibr-flow": ("DIB-R, texture flow", "–"),
+    "dvr": ("DVR", "–"),
 }
 LEARNED_COLUMNS = {
     "iou": ("3D IoU", 3),
@@ -269,6 +330,9 @@ TABLES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "photos": (photos_table, ("photos-cpu.json",)),
     "predict": (predict_table, ("predict-cpu.json",)),
     "train": (train_table, ("train-cpu.json",)),
+    "dvr-curve": (train_table, ("dvr-curve-cpu.json",)),
+    "field-fit": (field_fit_table, ("field-fit-cpu.json",)),
+    "field": (field_table, ("field-cpu.json",)),
     "card": (card_table, ("default-predictor.json",)),
     "rasterize": (rasterize_table, ("rasterize-cpu.json",)),
     "rasterize-cuda": (rasterize_table, ("rasterize-cuda.json",)),

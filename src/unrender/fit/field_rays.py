@@ -8,8 +8,9 @@ from torch.nn.functional import grid_sample, max_pool2d
 
 from ..implicit import Hits
 from ..implicit.losses import RayTargets
+from ..implicit.solid import solid_depths
 from ..io import Views
-from ..render.rays import Rays, cube_span, pixel_rays
+from ..render.rays import Rays, pixel_rays
 
 TRACE = 0.1  # of a mask, by which it may show something thinner than a pixel
 NEAR = 9  # pixels about the mask from which most rays outside it are drawn
@@ -62,25 +63,16 @@ class RaySampler:
         rays = pixel_rays(cameras, pixels).reshape(-1)
         inside = self.inside[view, row, column]
         depth = None if views.depth is None else views.depth[view, row, column]
-        solid = self._hull_depth(rays, generator) * inside
-        targets = RayTargets(views.pictures[view, row, column], inside, depth, solid)
+        solid = solid_depths(
+            rays, self._hull_at, half_side=self.half_side, samples=HULL_SAMPLES, generator=generator
+        )
+        targets = RayTargets(views.pictures[view, row, column], inside, depth, solid * inside)
         return rays, targets, self.partial[view, row, column]
 
     def counts(self, rays: Rays, hits: Hits, partial: Tensor) -> Tensor:
         """Which of N rays say something, bool, shape (N,)."""
         outside = self._hull_at(rays.at(hits.depth)) <= 0.5
         return ~partial | (hits.hit & outside)
-
-    def _hull_depth(self, rays: Rays, generator: torch.Generator) -> Tensor:
-        """A depth at random at which each ray is in the visual hull, 0 where it never is."""
-        start, end = cube_span(rays, self.half_side)
-        share = (torch.arange(HULL_SAMPLES, device=start.device) + 0.5) / HULL_SAMPLES
-        depths = start[:, None] + (end - start)[:, None] * share
-        points = rays.origins[:, None] + depths[..., None] * rays.directions[:, None]
-        values = self._hull_at(points)
-        noise = torch.rand(values.shape, generator=generator).to(values.device)
-        best = torch.where(values > 0.5, noise, -1.0).max(-1)
-        return torch.where(best.values >= 0, depths.gather(-1, best.indices[:, None])[:, 0], 0)
 
     def _hull_at(self, points: Tensor) -> Tensor:
         """Mask values of the hull at points (..., 3), shape (...)."""

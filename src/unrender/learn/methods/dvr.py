@@ -23,7 +23,8 @@ from ...implicit import (
 from ...implicit.cast import AT_ONCE
 from ...implicit.field import Field
 from ...implicit.losses import FieldLossOptions, RayTargets, field_losses
-from ...render.rays import Rays, cube_span, pixel_rays
+from ...implicit.solid import solid_depths
+from ...render.rays import Rays, pixel_rays
 from ..networks.encoder import EncoderConfig, load_encoder, make_encoder
 from ..prediction import Prediction
 from ..predictor import Batch, Predictor
@@ -195,9 +196,14 @@ class DVRPredictor(Predictor):
         values = batch.pictures[rows, view, row, column]
         colors = (values[..., :3] / values[..., 3:].clamp(min=1e-6)).clamp(0, 1)
         inside = values[..., 3] > 0.5
-        solid = _hull_depths(rays, batch) * inside
+        solid = solid_depths(
+            rays,
+            lambda points: hull_values(points.flatten(1, 2), batch).reshape(points.shape[:-1]),
+            half_side=HALF_SIDE,
+            samples=HULL_SAMPLES,
+        )
         depth = [None] * count if batch.depth is None else batch.depth[rows, view, row, column]
-        return rays, [RayTargets(*one) for one in zip(colors, inside, depth, solid, strict=True)]
+        return rays, [RayTargets(*one) for one in zip(colors, inside, depth, solid * inside, strict=True)]
 
 
 def hull_values(points: Tensor, batch: Batch) -> Tensor:
@@ -213,14 +219,3 @@ def hull_values(points: Tensor, batch: Batch) -> Tensor:
     masks = batch.pictures[..., 3].flatten(0, 1)[:, None]
     values = grid_sample(masks, places.flatten(0, 1)[:, None], padding_mode="border", align_corners=False)
     return torch.where(seen, values[:, 0, 0].reshape(seen.shape), 1).amin(1)
-
-
-def _hull_depths(rays: Rays, batch: Batch) -> Tensor:
-    """A depth at random at which each ray (B, N) is in the visual hull, 0 where it never is."""
-    start, end = cube_span(rays, HALF_SIDE)
-    share = (torch.arange(HULL_SAMPLES, device=start.device) + 0.5) / HULL_SAMPLES
-    depths = start[..., None] + (end - start)[..., None] * share
-    points = rays.origins[..., None, :] + depths[..., None] * rays.directions[..., None, :]
-    values = hull_values(points.flatten(1, 2), batch).reshape(depths.shape)
-    best = torch.where(values > 0.5, torch.rand_like(values), -1.0).max(-1)
-    return torch.where(best.values >= 0, depths.gather(-1, best.indices[..., None])[..., 0], 0)
