@@ -6,7 +6,14 @@ from fields import Ball, constant, shells
 from trimesh import Trimesh
 
 from unrender.errors import InputError
-from unrender.implicit import ExtractOptions, GridField, OccupancyField, extract_mesh, refine_mesh
+from unrender.implicit import (
+    EmptyFieldError,
+    ExtractOptions,
+    GridField,
+    OccupancyField,
+    extract_mesh,
+    refine_mesh,
+)
 from unrender.implicit.extract import grid_logits
 
 
@@ -41,6 +48,23 @@ def test_fine_grids_are_looked_at_near_the_surface_alone():
 def test_every_surface_is_found():
     mesh = extract_mesh(shells, ExtractOptions(resolution=64))
     assert len(Trimesh(mesh.vertices.numpy(), mesh.faces.numpy(), process=False).split()) == 3
+
+
+def test_thin_bars_are_found_when_all_is_looked_at():
+    def bar(points):  # thinner than the cells of a grid of 32, between two of its planes
+        across = torch.stack([points[..., 0] - 0.017, points[..., 1] - 0.017], -1).abs().amax(-1)
+        inside = torch.maximum(across - 0.012, points[..., 2].abs() - 0.4)
+        return -50 * inside, torch.zeros_like(points)
+
+    with pytest.raises(EmptyFieldError):
+        extract_mesh(bar)
+    mesh = extract_mesh(bar, ExtractOptions(coarsest=128))
+    extent = mesh.vertices.amax(0) - mesh.vertices.amin(0)
+    torch.testing.assert_close(extent, torch.tensor([0.024, 0.024, 0.8]), rtol=0, atol=0.01)
+    with pytest.raises(InputError, match="resolution must be 48 times a power of two, got 128"):
+        ExtractOptions(coarsest=48)
+    with pytest.raises(InputError, match="coarsest must be at least 1, got 0"):
+        ExtractOptions(coarsest=0)
 
 
 def test_refined_vertices_lie_nearer():

@@ -66,7 +66,9 @@ def field_mesh(
         file.save(fit.state)
 
     fit.run(after_step)
-    mesh = extract_mesh(fit.field, ExtractOptions(resolution=RESOLUTION, half_side=HALF_SIDE))
+    # looked at everywhere, since bars and rails are thinner than the cells of a coarse grid
+    extraction = ExtractOptions(resolution=RESOLUTION, coarsest=RESOLUTION, half_side=HALF_SIDE)
+    mesh = extract_mesh(fit.field, extraction)
     footprint = pixel_footprint(views.cameras) / ball
     edge = edge_for(mesh.vertices, mesh.faces, options.max_faces, footprint)
     vertices, faces = remesh(mesh.vertices, mesh.faces, edge)

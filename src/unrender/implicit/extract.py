@@ -14,8 +14,6 @@ from .cast import AT_ONCE, logits_at
 from .field import Field
 from .surface import outward_normals
 
-COARSEST = 32  # cells along each side that are looked at everywhere
-
 
 class EmptyFieldError(InputError):
     """The field has no surface: no point of the cube is inside, or all are."""
@@ -26,7 +24,9 @@ class ExtractOptions:
     """How a mesh is extracted.
 
     Attributes:
-        resolution: cells along each side of the cube, 32 times a power of two.
+        resolution: cells along each side of the cube, ``coarsest`` times a power of two.
+        coarsest: cells along each side that are looked at everywhere; parts of the object that are thinner
+            may be missed.
         half_side: of the cube about the origin.
         refine: steps that move vertices onto the surface and faces across its normals (Mescheder et al. 2019;
             ``papers.md`` 1.4); 0 leaves the vertices of marching cubes.
@@ -36,13 +36,18 @@ class ExtractOptions:
     """
 
     resolution: int = 128
+    coarsest: int = 32
     half_side: float = 0.55
     refine: int = 0
 
     def __post_init__(self) -> None:
-        doublings = (self.resolution // COARSEST).bit_length() - 1
-        if self.resolution != COARSEST * 2 ** max(doublings, 0):
-            raise InputError(f"resolution must be 32 times a power of two, got {self.resolution}")
+        if self.coarsest < 1:
+            raise InputError(f"coarsest must be at least 1, got {self.coarsest}")
+        doublings = (self.resolution // self.coarsest).bit_length() - 1
+        if self.resolution != self.coarsest * 2 ** max(doublings, 0):
+            raise InputError(
+                f"resolution must be {self.coarsest} times a power of two, got {self.resolution}"
+            )
         if not self.half_side > 0:
             raise InputError(f"half_side must be positive, got {self.half_side}")
         if self.refine < 0:
@@ -98,7 +103,7 @@ def grid_logits(field: Field, options: ExtractOptions) -> Tensor:
 
     Away from the surface they are interpolated from coarser grids.
     """
-    side = COARSEST
+    side = options.coarsest
     device = next(iter(getattr(field, "parameters", lambda: ())()), torch.zeros(0)).device
     every = torch.ones((side + 1,) * 3, dtype=torch.bool, device=device)
     logits = _fill(field, torch.zeros((side + 1,) * 3, device=device), every, options.half_side)
