@@ -9,7 +9,7 @@ from unrender.errors import InputError
 from unrender.fit import FitOptions, Progress, fit, view_metrics
 from unrender.fit import state as state_module
 
-SHORT = FitOptions(renderer="dvr", max_faces=1500, texture_size=128, effort=0.06)
+SHORT = FitOptions(renderer="dvr", max_faces=1500, texture_size=128, effort=0.09)
 POLISHED = FitOptions(renderer="dvr", then="dibr", max_faces=400, texture_size=32, effort=0.01)
 
 

@@ -14,6 +14,7 @@ from ..io import Views
 from .bake import bake_texture
 from .field_fit import HALF_SIDE, FieldFit, FieldFitOptions
 from .frame import pixel_footprint, to_unit_ball
+from .hull import without_fragments
 from .options import FitOptions
 from .state import StateFile
 from .steps import edge_for, enlarged_views, scaled_views, texture_side
@@ -68,7 +69,7 @@ def field_mesh(
     fit.run(after_step)
     # looked at everywhere, since bars and rails are thinner than the cells of a coarse grid
     extraction = ExtractOptions(resolution=RESOLUTION, coarsest=RESOLUTION, half_side=HALF_SIDE)
-    mesh = extract_mesh(fit.field, extraction)
+    mesh = without_fragments(extract_mesh(fit.field, extraction))
     footprint = pixel_footprint(views.cameras) / ball
     edge = edge_for(mesh.vertices, mesh.faces, options.max_faces, footprint)
     vertices, faces = remesh(mesh.vertices, mesh.faces, edge)

@@ -47,7 +47,7 @@ def visual_hull(views: Views, *, resolution: int = 96, tolerance: float = 0.12, 
     padded = torch.nn.functional.pad(occupancy, (1, 1) * 3).cpu().numpy()
     points, faces, _, _ = marching_cubes(padded, level=level, gradient_direction="ascent")
     vertices = torch.from_numpy((points - 1) * (2 / (resolution - 1)) - 1).to(occupancy)
-    return _without_fragments(Mesh(vertices, torch.from_numpy(faces.astype("int64")).to(vertices.device)))
+    return without_fragments(Mesh(vertices, torch.from_numpy(faces.astype("int64")).to(vertices.device)))
 
 
 def carve(views: Views, resolution: int, tolerance: float) -> Tensor:
@@ -73,7 +73,8 @@ def _carve_points(views: Views, masks: Tensor, points: Tensor, tolerance: float)
     return torch.where(seen.sum(0) * 2 >= len(views), kept, 0)
 
 
-def _without_fragments(mesh: Mesh) -> Mesh:
+def without_fragments(mesh: Mesh) -> Mesh:
+    """The mesh without connected parts of less than one in 200 of its faces, and without appearance."""
     part = connected_components(torch.cat([mesh.faces[:, :2], mesh.faces[:, 1:]]), mesh.num_vertices)
     part = part[mesh.faces[:, 0]]
     sizes = torch.bincount(part)
