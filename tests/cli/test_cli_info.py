@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -89,6 +90,15 @@ def test_a_view_set(capsys, tmp_path):
     assert rows["mask coverage"] == f"{share} to {share}, on average {share}"
     assert "empty masks" not in rows
     assert table(capsys, tmp_path / "set" / "transforms.json")["views"] == "6"
+
+
+def test_depth_is_counted(capsys, tmp_path):
+    views = views_of_a_disc()
+    depth = 4 * views.masks
+    depth[0] = 0
+    depth[1, :16] = 0  # half of the disc
+    save_views(dataclasses.replace(views, depth=depth), tmp_path / "set")
+    assert table(capsys, tmp_path / "set")["depth"] == f"in 5 pictures, of {100 * 4.5 / 6:.1f} % of the masks"
 
 
 def test_empty_masks_are_named(capsys, tmp_path):

@@ -143,6 +143,10 @@ def describe_views(views: Views) -> dict[str, str]:
         rows["camera distance"] = f"{_range(cameras.center.norm(dim=-1))} from the origin"
     low, mean, high = (100 * float(value) for value in (coverage.amin(), coverage.mean(), coverage.amax()))
     rows["mask coverage"] = f"{low:.1f} % to {high:.1f} %, on average {mean:.1f} %"
+    if views.depth is not None:
+        known = views.depth > 0
+        share = 100 * float(known[views.masks > 0.5].double().mean().nan_to_num())
+        rows["depth"] = f"in {int(known.any(2).any(1).sum())} pictures, of {share:.1f} % of the masks"
     for name, chosen in (("empty masks", coverage == 0), ("full masks", coverage == 1)):
         names = [views.names[i] for i in chosen.nonzero()[:, 0].tolist()]
         if names:
