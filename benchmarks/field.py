@@ -32,11 +32,11 @@ FIELDS = ("plain", "grid")
 class Settings:
     """What is measured, how often, and where the results go."""
 
-    size: int = 128
+    size: int = 64
     """sides of the picture whose rays are cast [pixels]"""
     samples: int = 128
     """along each ray"""
-    memory_samples: tuple[int, ...] = (16, 64, 256, 1024)
+    memory_samples: tuple[int, ...] = (16, 64, 256, 512)
     """along each ray, where memory is measured"""
     hidden: int = 128
     """width of the plain field, as in the paper's model of many objects"""
