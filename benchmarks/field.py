@@ -36,8 +36,10 @@ class Settings:
     """sides of the picture whose rays are cast [pixels]"""
     samples: int = 128
     """along each ray"""
-    memory_samples: tuple[int, ...] = (16, 64, 256, 512)
-    """along each ray, where memory is measured"""
+    memory_size: int = 128
+    """the same where memory is measured, large beside what the allocator keeps at random"""
+    memory_samples: tuple[int, ...] = (16, 64, 256, 1024)
+    """along each ray there"""
     hidden: int = 128
     """width of the plain field, as in the paper's model of many objects"""
     rounds: int = 3
@@ -128,7 +130,8 @@ def time_field(name: str, settings: Settings) -> list[dict[str, object]]:
 
 def peak_memory(settings: Settings, samples: int) -> float:
     """What a step of learning takes at most [MiB]; in a process of its own on the CPU."""
-    field, rays = OccupancyField(hidden=settings.hidden).to(settings.device), picture_rays(settings)
+    rays = picture_rays(dataclasses.replace(settings, size=settings.memory_size))
+    field = OccupancyField(hidden=settings.hidden).to(settings.device)
     learn_from(field, rays.select(slice(0, 64)), CastOptions(samples=samples), None)  # loads what is needed
     if settings.device != "cpu":
         torch.cuda.reset_peak_memory_stats()
