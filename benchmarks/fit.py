@@ -118,9 +118,12 @@ def main(settings: Settings) -> None:
     for wanted, renderer in itertools.product(settings.objects, settings.renderers):
         name, train, held_out, truth = task(wanted, settings)
         first, _, then = renderer.partition("+")
-        first, _, depth = first.partition("-")
-        if not depth:
+        with_depth = first.endswith("-depth")
+        first = first.removesuffix("-depth")
+        if not with_depth:
             train = dataclasses.replace(train, depth=None)
+        elif train.depth is None:
+            raise InputError(f"{renderer} needs depth maps, which {name} has none of")
         start = time.perf_counter()
         result = fit(train, dataclasses.replace(settings.options, renderer=first, then=then or None))
         seconds = time.perf_counter() - start
@@ -135,11 +138,13 @@ def main(settings: Settings) -> None:
             "mask_iou_min": min(values["mask_iou"]),
             "psnr": sum(values["psnr"]) / len(held_out),
             "psnr_min": min(values["psnr"]),
+            "effort": settings.options.effort,
             "faces": result.mesh.num_faces,
             "seconds": seconds,
         }
         if truth is not None:
             row["chamfer_l1"] = chamfer(result.mesh, truth)
+            row["chamfer_l1_of_truth"] = chamfer(truth, truth)  # of two draws: less cannot be seen
         rows.append(row)
         console.print(row)
         if settings.meshes is not None:

@@ -8,13 +8,14 @@ import torch
 from unrender import predict
 from unrender.errors import InputError
 from unrender.geometry import Mesh, icosphere, voxel_iou
+from unrender.implicit import cast
 from unrender.learn.data.capture import CaptureOptions, capture
 from unrender.learn.data.packed_views import PackedViews, pack
 from unrender.learn.methods.dvr import DVRConfig, DVRPredictor, hull_values
 from unrender.learn.registry import load_predictor, save_predictor
 from unrender.predict import predict_each
 from unrender.render import render
-from unrender.render.rays import Rays
+from unrender.render.rays import Rays, pixel_rays
 
 SMALL = DVRConfig(
     size=32,
@@ -139,15 +140,25 @@ def test_depth_is_held_against_depth_maps(views):
     torch.manual_seed(0)
     predictor = DVRPredictor(dataclasses.replace(SMALL, depth_weight=10.0, hull_share=0.0))
     assert "depth" not in predictor.loss(pictures, 0.0)
-    ball_depth = torch.full(pictures.pictures.shape[:-1], 2.0)
-    batch = dataclasses.replace(pictures, depth=ball_depth)
-    rays, targets = predictor.draw(batch)
-    assert targets[0].depth is not None
-    assert bool((targets[0].depth == 2).all())
-    terms = predictor.loss(batch, 0.0)
-    # an untrained field is a ball of radius 0.3, some 0.4 further away; half of the picture is beside it
-    assert 0 < float(terms["depth"].detach()) < 10 * 0.75
-    assert len(rays.origins) == 2
+    # depth that tells which pixel it is of: beyond 2 where the mask says inside
+    alpha = pictures.pictures[..., 3]
+    batch = dataclasses.replace(pictures, depth=1.5 + alpha)
+    _, targets = predictor.draw(batch)
+    for one in targets:
+        assert one.depth is not None
+        assert torch.equal(one.depth > 2, one.inside)
+    # against the depth that the field has itself there is no loss; twice the weight gives twice the loss
+    field = [predictor.field(row) for row in predictor.encoder(pictures.pictures[:, 0])]
+    rays = pixel_rays(pictures.cameras)
+    own = torch.stack([cast(f, Rays(o, d)).depth for f, o, d in zip(field, *rays, strict=True)])
+    found = []
+    for depth, weight in ((own, 10.0), (own + 0.1, 10.0), (own + 0.1, 20.0)):
+        predictor.config = dataclasses.replace(predictor.config, depth_weight=weight, samples=(64, 64))
+        torch.manual_seed(1)
+        terms = predictor.loss(dataclasses.replace(pictures, depth=depth), 0.0)
+        found.append(float(terms["depth"].detach()))
+    assert found[0] < 1e-2 * found[1]
+    assert found[2] == pytest.approx(2 * found[1])
 
 
 def test_an_empty_field_has_no_surface(views):
@@ -182,6 +193,8 @@ def test_bad_values():
         DVRConfig(samples=(32, 16))
     with pytest.raises(InputError, match=r"hull_share must be in \[0, 1\), got 1"):
         DVRConfig(hull_share=1.0)
+    with pytest.raises(InputError, match="depth must not be negative, got -1"):
+        DVRConfig(depth_weight=-1.0)
     with pytest.raises(InputError, match="rays must be at least 1, got 0"):
         DVRConfig(rays=0)
     with pytest.raises(InputError, match="resolution must be 32 times a power of two, got 100"):

@@ -86,6 +86,18 @@ class DVRConfig(EncoderConfig):
         if not 0 <= self.hull_share < 1:
             raise InputError(f"hull_share must be in [0, 1), got {self.hull_share}")
         ExtractOptions(resolution=self.resolution)
+        self.losses()
+
+    def losses(self) -> FieldLossOptions:
+        """The weights of the terms."""
+        return FieldLossOptions(
+            color=self.color_weight,
+            depth=self.depth_weight,
+            freespace=self.freespace_weight,
+            occupancy=self.occupancy_weight,
+            normal=self.normal_weight,
+            half_side=HALF_SIDE,
+        )
 
 
 class DVRPredictor(Predictor):
@@ -162,14 +174,7 @@ class DVRPredictor(Predictor):
 
     def _ray_loss(self, features: Tensor, batch: Batch, progress: float) -> dict[str, Tensor]:
         config = self.config
-        options = FieldLossOptions(
-            color=config.color_weight,
-            depth=config.depth_weight,
-            freespace=config.freespace_weight,
-            occupancy=config.occupancy_weight,
-            normal=config.normal_weight,
-            half_side=HALF_SIDE,
-        )
+        options = config.losses()
         least, most = config.samples
         doublings = (most // least).bit_length()  # counts of samples that there are
         samples = min(most, least * 2 ** min(int(progress * doublings), doublings - 1))
