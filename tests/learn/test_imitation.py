@@ -12,9 +12,10 @@ from unrender.learn.data.capture import CaptureOptions, capture
 from unrender.learn.data.packed_views import PackedViews, pack
 from unrender.learn.imitation import Imitation
 from unrender.learn.methods.dibr import DIBRConfig, DIBRPredictor
+from unrender.learn.metrics import sphere_irradiance
 from unrender.learn.networks.texture_flow import TextureFlow
 from unrender.learn.object_fits import ObjectFits
-from unrender.render import SphericalHarmonicsLight, render
+from unrender.render import render
 
 CONFIG = DIBRConfig(
     size=32, channels=(8, 16), hidden=32, features=32, subdivisions=2, texture_size=16, camera=True, crop=True
@@ -94,12 +95,14 @@ def test_targets_look_as_the_augmented_pictures_do(truth, predictor):
     assert 2 < int(changed.mirrored.sum()) < 10
     vertices, textures, lights = imitation.targets(changed)
     mesh = spherical_uvs(icosphere(2)).replace(vertices=vertices[:, None], texture=textures[:, None])
-    picture = render(mesh, changed.cameras, SphericalHarmonicsLight(lights))
+    picture = render(mesh, changed.cameras, lights.lights())
     inside = (changed.pictures[..., 3] > 0.99) & picture.mask
     assert float((picture.mask != (changed.pictures[..., 3] > 0.5)).float().mean()) < 0.03
     difference = (picture.rgb - changed.pictures[..., :3]).abs().sum(-1)
     bright = (changed.pictures[..., :3] < 0.97).all(-1)  # not clipped
     assert float(difference[inside & bright].mean()) < 0.06
+    assert changed.lights is not None  # the lights of these fits are the recorded ones
+    assert torch.equal(sphere_irradiance(changed.lights.reshape(-1)), sphere_irradiance(lights.reshape(-1)))
     plain, *_ = imitation.targets(dataclasses.replace(changed, mirrored=None, tints=None))
     assert not torch.allclose(plain, vertices)
 

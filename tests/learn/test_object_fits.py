@@ -1,11 +1,14 @@
 """Objects fitted one by one: boxes of known shape, colour and light."""
 
+import dataclasses
+
 import pytest
 import torch
 
 from unrender.errors import InputError
 from unrender.geometry import Mesh, cube, icosphere
 from unrender.learn.data.capture import CaptureOptions, capture
+from unrender.learn.data.light_record import LightRecord
 from unrender.learn.data.packed_views import PackedViews, pack
 from unrender.learn.object_fits import ObjectFitOptions, ObjectFits, fit_objects
 from unrender.render import render
@@ -41,6 +44,19 @@ def test_shapes_and_colours_of_boxes(boxes):
     hue = fits.textures.mean((1, 2))
     assert torch.equal(hue.argmax(-1), COLORS.argmax(-1))
     assert float((hue.amax(-1) / hue.amin(-1)).min()) > 2
+
+
+def test_under_recorded_light_colours_are_those_of_the_surface(boxes):
+    fits = fit_objects(boxes, dataclasses.replace(OPTIONS, recorded_light=True))
+    recorded = torch.stack([getattr(record, "coefficients") for record in boxes.lights])  # noqa: B009
+    assert torch.equal(fits.lights, recorded)
+    assert float((fits.textures.mean((1, 2)) - COLORS).abs().max()) < 0.06
+    unknown = dataclasses.replace(boxes, lights=[boxes.lights[0], None])
+    with pytest.raises(InputError, match=r"flat: recorded_light needs .* harmonics, got none recorded"):
+        fit_objects(unknown, dataclasses.replace(OPTIONS, recorded_light=True))
+    ambient = dataclasses.replace(boxes, lights=[LightRecord("none"), boxes.lights[1]])
+    with pytest.raises(InputError, match=r"high: .* got none"):
+        fit_objects(ambient, dataclasses.replace(OPTIONS, recorded_light=True))
 
 
 def test_the_seed_decides_and_files_give_fits_back(boxes, tmp_path):

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .losses import mirror_partners
+from .data.light_record import LightRecord
+from .losses import light_loss, mirror_partners
 from .methods.dibr import DIBRPredictor
 from .networks.texture_flow import mirrored_turn
 from .object_fits import ObjectFits
 from .predictor import Batch
 
-ODD_IN_X = (3, 4, 7)  # spherical harmonics that change their sign when x does
 PAINTED = 4  # the texture of one picture in so many is compared, since decoding them takes longest
 
 
@@ -25,12 +25,12 @@ class ImitationOptions:
     Attributes:
         shape: of the mean distance of vertices [object's units].
         texture: of the mean over texels of the sum over channels of absolute differences.
-        light: of the mean absolute difference of coefficients.
+        light: of :func:`~unrender.learn.losses.light_loss`.
     """
 
     shape: float = 10.0
     texture: float = 1.0
-    light: float = 0.3
+    light: float = 3.0
 
 
 class Imitation:
@@ -103,25 +103,23 @@ class Imitation:
             terms["flow"] = predictor.flow_term(places, vertices[objects], cameras)
         light = predictor.light(features)
         assert light is not None
-        said = getattr(light, "coefficients").unflatten(0, shape)  # noqa: B009
-        terms["light"] = options.light * (said - lights).abs().mean()
+        terms["light"] = options.light * light_loss(light, lights.reshape(-1)).mean()
         return terms | predictor.camera_terms(features, batch)
 
-    def targets(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Vertices (B, P, 3), textures (B, H, W, 3), lights (B, K, 9, 3), augmented as the pictures are."""
+    def targets(self, batch: Batch) -> tuple[Tensor, Tensor, LightRecord]:
+        """Vertices (B, P, 3), textures (B, H, W, 3), lights (B, K), augmented as the pictures are."""
         assert batch.views is not None
         device, index = batch.pictures.device, batch.index.cpu()
         vertices, textures = self.vertices[index].to(device), self.textures[index].to(device)
-        lights = self.lights[index[:, None], batch.views.cpu()].to(device)
+        coefficients = self.lights[index[:, None], batch.views.cpu()].to(device)
+        lights = LightRecord("harmonics", coefficients=coefficients)
         if batch.mirrored is not None:
             side = vertices.new_tensor([-1.0, 1.0, 1.0])
-            odd = vertices.new_ones(9)
-            odd[list(ODD_IN_X)] = -1
             chosen = batch.mirrored[:, None, None]
             vertices = torch.where(chosen, vertices[:, self.partners.to(device)] * side, vertices)
             flipped = textures.flip(2).roll(round(self.turn * textures.shape[2]), 2)
             textures = torch.where(chosen[..., None], flipped, textures)
-            lights = torch.where(chosen[..., None], lights * odd[:, None], lights)
+            lights = lights.mirrored(batch.mirrored)
         if batch.tints is not None:
             textures = (textures @ batch.tints[:, None].to(textures).mT).clamp(0, 1)
         return vertices, textures, lights

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from .data.light_record import LightRecord
+from .metrics import sphere_irradiance
 
 
 def silhouette_loss(alpha: Tensor, target: Tensor) -> Tensor:
@@ -34,6 +36,19 @@ def color_loss(colors: Tensor, target: Tensor) -> Tensor:
         Shape (...).
     """
     return (colors - target).abs().sum(-1).mean((-2, -1))
+
+
+def light_loss(found: LightRecord, target: LightRecord) -> Tensor:
+    """Mean squared difference of what white matt surfaces facing every way send back.
+
+    Args:
+        found: V lights of any kind but ``none``.
+        target: V lights, of any such kind.
+
+    Returns:
+        Shape (V,).
+    """
+    return (sphere_irradiance(found) - sphere_irradiance(target)).square().mean((-2, -1))
 
 
 def symmetry_loss(vertices: Tensor, mirror: Tensor) -> Tensor:

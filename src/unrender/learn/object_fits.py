@@ -45,6 +45,8 @@ class ObjectFitOptions:
         laplacian_weight: of :func:`~unrender.geometry.laplacian_loss` of the offsets.
         flatten_weight: of :func:`~unrender.geometry.flatten_loss`, summed over edges.
         roughness_weight: of differences between neighbouring texels.
+        recorded_light: draw each picture under the light that the data set records, so that textures hold
+            colours without shading; else lights are fitted, and how bright they are is a guess.
         seed: of the order of views.
     """
 
@@ -60,6 +62,7 @@ class ObjectFitOptions:
     laplacian_weight: float = 1e-2
     flatten_weight: float = 1e-3
     roughness_weight: float = 0.1
+    recorded_light: bool = False
     seed: int = 0
 
 
@@ -139,6 +142,9 @@ def fit_objects(
         views: N objects of V pictures.
         options: how.
         progress: called with the number of objects done and in all.
+
+    Raises:
+        InputError: recorded lights are asked for, and an object has none or one that is not harmonics.
     """
     options = ObjectFitOptions() if options is None else options
     template = spherical_uvs(icosphere(options.subdivisions, radius=options.radius))
@@ -161,12 +167,16 @@ def _fit(
     moves = torch.zeros(count, template.num_vertices, 3, requires_grad=True)
     texels = torch.logit(_mean_colors(views, rows).clamp(0.02, 0.98))[:, None, None]
     texels = texels.expand(count, height, 2 * height, 3).clone().requires_grad_()
-    lights = torch.zeros(count, views.views, 9, 3)
-    lights[:, :, 0], lights[:, :, 1] = 0.8 * WHITE, 0.2 * WHITE
-    lights.requires_grad_()
+    appearance = [texels]
+    if options.recorded_light:
+        lights = _recorded_lights(views, rows)
+    else:
+        lights = torch.zeros(count, views.views, 9, 3)
+        lights[:, :, 0], lights[:, :, 1] = 0.8 * WHITE, 0.2 * WHITE
+        appearance.append(lights.requires_grad_())
     groups = [
         {"params": [moves], "lr": options.learning_rate},
-        {"params": [texels, lights], "lr": options.texture_rate},
+        {"params": appearance, "lr": options.texture_rate},
     ]
     optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
     generator = torch.Generator().manual_seed(options.seed * 1_000_003 + int(rows[0]))
@@ -196,6 +206,18 @@ def _fit(
         optimizer.step()
     with torch.no_grad():
         return template.vertices + spread @ moves, torch.sigmoid(texels), lights.detach()
+
+
+def _recorded_lights(views: PackedViews, rows: Tensor) -> Tensor:
+    """Spherical-harmonic coefficients that the data set records, shape (B, V, 9, 3)."""
+    found = []
+    for row in rows.tolist():
+        record = views.lights[row]
+        if record is None or record.coefficients is None:
+            kind = "none recorded" if record is None else record.kind
+            raise InputError(f"{views.names[row]}: recorded_light needs light of kind harmonics, got {kind}")
+        found.append(record.coefficients)
+    return torch.stack(found)
 
 
 def _mean_colors(views: PackedViews, rows: Tensor) -> Tensor:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import abc
 import dataclasses
 import itertools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..render import Camera
+from .data.light_record import LightRecord
 from .prediction import Prediction
 
 
@@ -26,6 +28,7 @@ class Batch:
         mirrored: the objects that augmentation has mirrored across x = 0, bool, shape (B,); none when None.
         tints: what augmentation has multiplied the colours by, shape (B, 3, 3); nothing when None.
         depth: camera z, 0 where it is not known, shape (B, K, H, W), for methods that learn from depth.
+        lights: as recorded, of batch dimensions (B, K); None unless all are known, and of one kind.
     """
 
     pictures: Tensor
@@ -35,18 +38,40 @@ class Batch:
     mirrored: Tensor | None = None
     tints: Tensor | None = None
     depth: Tensor | None = None
+    lights: LightRecord | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         """A copy on another device."""
-        return Batch(
-            self.pictures.to(device),
-            self.cameras.to(device),
-            self.index.to(device),
-            None if self.views is None else self.views.to(device),
-            None if self.mirrored is None else self.mirrored.to(device),
-            None if self.tints is None else self.tints.to(device),
-            None if self.depth is None else self.depth.to(device),
-        )
+        return self._map(lambda value: value.to(device))
+
+    def __getitem__(self, rows: slice) -> Batch:
+        """Some of the objects."""
+        return self._map(lambda value: value[rows])
+
+    def _map(self, change: Callable[[Any], Any]) -> Batch:
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        known = {name: change(value) for name, value in fields.items() if value is not None}
+        return dataclasses.replace(self, **known)
+
+    @staticmethod
+    def join(parts: Sequence[Batch]) -> Batch:
+        """Several batches, with the same fields, as one."""
+
+        def joined(name: str) -> Any:
+            values = [getattr(part, name) for part in parts]
+            first = values[0]
+            if first is None:
+                return None
+            if isinstance(first, Tensor):
+                return torch.cat(values)
+            if isinstance(first, Camera):
+                return first.replace(
+                    world_to_camera=torch.cat([camera.world_to_camera for camera in values]),
+                    intrinsics=torch.cat([camera.intrinsics for camera in values]),
+                )
+            return LightRecord.join(values)
+
+        return Batch(**{field.name: joined(field.name) for field in dataclasses.fields(Batch)})
 
 
 class Predictor(nn.Module, abc.ABC):

@@ -12,6 +12,8 @@ from unrender.geometry import icosphere
 from unrender.learn.data import CaptureOptions, LightRecord, capture
 from unrender.learn.data.light_arrays import light_arrays, lights_from_arrays
 from unrender.learn.data.light_record import FIELDS, random_lights
+from unrender.learn.losses import mirror_partners
+from unrender.learn.metrics import sphere_irradiance
 from unrender.render import Camera, render
 
 KINDS = tuple(FIELDS)
@@ -160,3 +162,16 @@ def test_each_picture_has_its_own_light(kind):
     for name in FIELDS[kind]:
         assert getattr(views.lights, name).shape[0] == 4
         assert torch.equal(getattr(again, name)[0], getattr(views.lights, name)[2])
+
+
+@pytest.mark.parametrize("kind", ["lambert", "phong", "harmonics"])
+def test_mirrored_lights_are_brightest_on_the_other_side(kind):
+    record, sphere = draw(kind), icosphere(3).vertices
+    some = record.mirrored(torch.tensor([True, False, True, False]))
+    partners = mirror_partners(sphere)
+    before, after = sphere_irradiance(record), sphere_irradiance(some)
+    torch.testing.assert_close(after[::2], before[::2, partners], atol=1e-5, rtol=1e-5)
+    assert torch.equal(after[1::2], before[1::2])
+    assert not torch.allclose(after[0], before[0], atol=1e-2)
+    pairs = LightRecord.join([record[:1], some[1:]]).mirrored(torch.tensor([False, True, True, True]))
+    torch.testing.assert_close(sphere_irradiance(pairs)[2], before[2], atol=1e-5, rtol=1e-5)

@@ -1,16 +1,20 @@
 """The predictors of meshes: what they give, and that their losses teach them."""
 
+import dataclasses
+
 import pytest
 import torch
 
 from unrender.errors import InputError
 from unrender.geometry import Mesh, cube
 from unrender.learn.data.capture import CaptureOptions, capture
+from unrender.learn.data.light_record import LightRecord
 from unrender.learn.data.packed_views import PackedViews, pack
 from unrender.learn.methods import mesh_predictor
 from unrender.learn.methods.dibr import DIBRConfig, DIBRPredictor
 from unrender.learn.methods.nmr import NMRConfig
 from unrender.learn.methods.softras import SoftRasConfig, SoftRasPredictor
+from unrender.learn.metrics import sphere_irradiance
 from unrender.learn.networks.resnet import ResNet
 from unrender.learn.registry import METHODS, load_predictor, make_predictor, read_card, save_predictor
 from unrender.render import render
@@ -103,6 +107,45 @@ def test_light_belongs_to_the_picture_that_is_drawn(boxes):
                 ).rgb
                 expected.append((rgb - batch.pictures[0, j, ..., :3]).abs().sum(-1).mean().item())
     assert term == pytest.approx(sum(expected) / 4, rel=1e-4)
+
+
+def test_recorded_light_teaches_the_head_and_lights_the_pictures(boxes):
+    torch.manual_seed(0)
+    config = DIBRConfig(**SMALL, texture_size=8, light_weight=2.0)
+    predictor = DIBRPredictor(config)
+    batch = boxes.batch(torch.tensor([0, 1]), torch.tensor([[0, 3], [2, 5]]))
+    terms = predictor.loss(batch, 0.0)
+    with torch.no_grad():
+        prediction = predictor(batch.pictures.flatten(0, 1))
+        assert prediction.light is not None
+        assert batch.lights is not None
+        found, truth = sphere_irradiance(prediction.light), sphere_irradiance(batch.lights.reshape(4))
+        assert terms["light"].item() == pytest.approx(2 * (found - truth).square().mean().item(), rel=1e-4)
+        assert prediction.mesh is not None
+        expected = []
+        for i in range(4):  # each mesh in both pictures of its object, each under the light recorded for it
+            for j in range(2):
+                light = batch.lights[i // 2][j]
+                rgb = render(prediction.mesh[i], batch.cameras[i // 2, j], light.lights()).rgb
+                expected.append((rgb - batch.pictures[i // 2, j, ..., :3]).abs().sum(-1).mean().item())
+    assert terms["color"].item() == pytest.approx(sum(expected) / 8, rel=1e-3)
+    terms["color"].backward(retain_graph=True)
+    head = predictor.light_head
+    assert head is not None
+    assert all(p.grad is None for p in head.parameters())  # pictures alone do not move it
+    terms["light"].backward()
+    assert all(p.grad is not None for p in head.parameters())
+
+
+def test_recorded_light_that_is_not_there_is_asked_for(boxes):
+    predictor = DIBRPredictor(DIBRConfig(**SMALL, texture_size=8, light_weight=1.0))
+    rows, views = torch.tensor([0, 1]), torch.tensor([[0, 3], [2, 5]])
+    for lights in ([None, boxes.lights[1]], [LightRecord("none")] * 2):
+        batch = dataclasses.replace(boxes, lights=lights).batch(rows, views)
+        with pytest.raises(InputError, match="light_weight needs a data set that records the light"):
+            predictor.loss(batch, 0.0)
+    with pytest.raises(InputError, match=r"light_weight 1.0 needs a light to predict, got light none"):
+        DIBRConfig(light="none", light_weight=1.0)
 
 
 def test_colors_of_softras_leave_the_shape_alone(boxes):

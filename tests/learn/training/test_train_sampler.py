@@ -5,8 +5,10 @@ from toy_training import write_boxes
 from unrender import InputError
 from unrender.learn.data.augment import AugmentOptions
 from unrender.learn.data.dataset import open_dataset
+from unrender.learn.data.light_record import LightRecord
 from unrender.learn.data.packed_views import PackedViews
 from unrender.learn.methods.dvr import DVRConfig
+from unrender.learn.metrics import sphere_irradiance
 from unrender.learn.training import TrainOptions
 from unrender.learn.training.batches import StepBatches, TimedLoader
 from unrender.learn.training.lazy_views import LazyViews
@@ -93,6 +95,10 @@ def test_processes_see_the_rows_of_the_whole_batch(packed, augmentation):
     assert torch.equal(whole.pictures, torch.cat([part.pictures for part in parts]))
     poses = torch.cat([part.cameras.world_to_camera for part in parts])
     assert torch.equal(whole.cameras.world_to_camera, poses)
+    assert whole.lights is not None
+    lights = LightRecord.join([part.lights for part in parts if part.lights is not None])
+    assert lights.kind == whole.lights.kind == "lambert"
+    assert torch.equal(sphere_irradiance(lights.reshape(-1)), sphere_irradiance(whole.lights.reshape(-1)))
 
 
 def test_augmentation_changes_pictures_and_differs_between_steps(packed):

@@ -83,7 +83,7 @@ def write_boxes(folder: Path, *, train: int = 6, val: int = 3) -> Path:
         sides = 0.2 + 0.8 * torch.rand(3, generator=generator)
         vertices = shape.vertices * sides
         mesh = Mesh(vertices, shape.faces, vertex_colors=sides.expand_as(vertices))
-        options = CaptureOptions(size=32, views=6, light="none", points=10, samples=1)
+        options = CaptureOptions(size=32, views=6, light="lambert", points=10, samples=1)
         write_object(capture(mesh, f"box{i}", "box", options), folder / "box" / f"box{i}")
         names["train" if i < train else "val"].append(f"box{i}")
     for split, members in names.items():

@@ -107,4 +107,7 @@ def _mirrored(batch: Batch, chosen: Tensor) -> Batch:
         world_to_camera=torch.where(pick, pose, cameras.world_to_camera),
         intrinsics=torch.where(pick, intrinsics, cameras.intrinsics),
     )
-    return dataclasses.replace(batch, pictures=pictures, cameras=cameras, mirrored=chosen, depth=depth)
+    lights = None if batch.lights is None else batch.lights.mirrored(chosen)
+    return dataclasses.replace(
+        batch, pictures=pictures, cameras=cameras, mirrored=chosen, depth=depth, lights=lights
+    )

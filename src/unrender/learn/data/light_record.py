@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
 import torch
@@ -14,6 +14,7 @@ from ...errors import InputError
 from ...render import AmbientLight, DirectionalLight, Phong, SphericalHarmonicsLight
 from ...render.light import Light
 
+ODD_IN_X = (3, 4, 7)  # spherical harmonics that change their sign when x does
 LightKind = Literal["none", "lambert", "phong", "harmonics"]
 
 
@@ -78,6 +79,31 @@ class LightRecord:
         """A record of changed fields; ``change`` gets each field and its shape after V."""
         fields = {name: change(getattr(self, name), tail) for name, tail in FIELDS[self.kind].items()}
         return LightRecord(self.kind, **fields)
+
+    def mirrored(self, chosen: Tensor) -> LightRecord:
+        """The same with some lights mirrored across x = 0.
+
+        Args:
+            chosen: bool, shape (B,), B being the first batch dimension.
+        """
+        odd = torch.ones(9, 1)
+        odd[list(ODD_IN_X)] = -1
+        factors = {"direction": torch.tensor([-1.0, 1.0, 1.0]), "coefficients": odd}
+
+        def flip(value: Tensor, factor: Tensor) -> Tensor:
+            where = chosen.to(value.device).reshape(-1, *[1] * (value.ndim - 1))
+            return torch.where(where, value * factor.to(value), value)
+
+        names = factors.keys() & FIELDS[self.kind]
+        return dataclasses.replace(self, **{name: flip(getattr(self, name), factors[name]) for name in names})
+
+    @staticmethod
+    def join(records: Sequence[LightRecord]) -> LightRecord:
+        """Records of one kind, one after the other along their first batch dimension."""
+        kind = records[0].kind
+        return LightRecord(
+            kind, **{name: torch.cat([getattr(record, name) for record in records]) for name in FIELDS[kind]}
+        )
 
     def lights(self) -> tuple[Light, ...] | None:
         """What ``render(light=...)`` takes, of batch shape (V,)."""

@@ -166,7 +166,23 @@ class PackedViews:
             orthographic=self.orthographic,
         )
         depth = None if self.depth is None else self.depth[rows, views].float()
-        return Batch(self.pictures[rows, views].float() / 255, cameras, objects, views, depth=depth)
+        return Batch(
+            self.pictures[rows, views].float() / 255,
+            cameras,
+            objects,
+            views,
+            depth=depth,
+            lights=self._lights(objects, views),
+        )
+
+    def _lights(self, objects: Tensor, views: Tensor) -> LightRecord | None:
+        found = []
+        for place, chosen in zip(objects.tolist(), views, strict=True):
+            record = self.lights[place]
+            if record is None or (found and record.kind != found[0].kind):
+                return None
+            found.append(record[chosen][None])
+        return LightRecord.join(found)
 
     def cropped(self, size: int) -> PackedViews:
         """The same with every picture cut round its object; see :func:`~unrender.learn.crop.crop_to_object`.

@@ -14,6 +14,7 @@ from ...render import DIBR, Camera
 from ..crop import place_camera
 from ..data.capture import N3MR_DISTANCE, N3MR_FOV
 from ..data.light_record import LightKind, LightRecord
+from ..losses import light_loss
 from ..networks.camera_head import CameraHead
 from ..networks.light_head import LightHead
 from ..networks.shape_decoders import OffsetShape
@@ -41,14 +42,17 @@ class DIBRConfig(MeshPredictorConfig):
         texture_flow: copy the texture from the picture where that can be (ours;
             :class:`~unrender.learn.networks.texture_flow.TextureFlow`); else decode all of it, as published.
         light: kind of light that is predicted; ``none`` leaves it in the texture.
+        light_weight: of :func:`~unrender.learn.losses.light_loss` against the lights that the data set
+            records, under which the loss on pictures then draws. 0, as published, learns light from pictures
+            alone, which cannot tell a bright light from bright colours.
         camera: predict where the picture was taken from, too; ``crop`` must be set.
         learned_scale: predict one factor on the shape's size.
         flow_weight: of :func:`~unrender.learn.networks.texture_flow.flow_loss`.
         camera_weight: of :meth:`~unrender.learn.networks.camera_head.CameraHead.loss`.
 
     Raises:
-        InputError: a weight is negative, a sigma not positive, a camera is predicted without crops, or there
-            is texture flow without a texture.
+        InputError: a weight is negative, a sigma not positive, a camera is predicted without crops, there is
+            texture flow without a texture, or a weight on light that is not predicted.
     """
 
     sigma_ndc: tuple[float, float] = (1 / 7000, 1 / 7000)
@@ -65,6 +69,7 @@ class DIBRConfig(MeshPredictorConfig):
     learned_scale: bool = False
     flow_weight: float = 1.0
     camera_weight: float = 0.1
+    light_weight: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -74,6 +79,8 @@ class DIBRConfig(MeshPredictorConfig):
             raise InputError("camera=True needs crop=True: cameras are predicted for crops of objects")
         if self.texture_flow and self.appearance != "texture":
             raise InputError(f"texture_flow=True needs appearance texture, got {self.appearance}")
+        if self.light_weight and self.light == "none":
+            raise InputError(f"light_weight {self.light_weight} needs a light to predict, got light none")
 
 
 class DIBRPredictor(MeshPredictor):
@@ -205,8 +212,13 @@ class DIBRPredictor(MeshPredictor):
         pictures = batch.pictures.flatten(0, 1)
         features = self.encoder(pictures)
         vertices, (colors, places) = self.shape(features), self.texture(features, pictures)
-        prediction = Prediction(self._painted(vertices, colors), self.light(features))
-        terms = self.picture_terms(prediction, batch, progress) | self.camera_terms(features, batch)
+        terms, light = self.camera_terms(features, batch), self.light(features)
+        if self.config.light_weight:
+            assert light is not None
+            recorded = recorded_lights(batch)
+            terms["light"] = self.config.light_weight * light_loss(light, recorded).mean()
+            light = recorded
+        terms |= self.picture_terms(Prediction(self._painted(vertices, colors), light), batch, progress)
         if places is not None:
             terms["flow"] = self.flow_term(places, vertices, _flat(batch.cameras))
         return terms
@@ -234,6 +246,21 @@ class DIBRPredictor(MeshPredictor):
             return {}
         loss = self.camera_head.loss(self.camera_head(features), _flat(batch.cameras))
         return {"camera": self.config.camera_weight * loss}
+
+
+def recorded_lights(batch: Batch) -> LightRecord:
+    """The recorded lights of a batch, of batch shape (B K,).
+
+    Raises:
+        InputError: they are not known, or of kind none.
+    """
+    lights = batch.lights
+    if lights is None or lights.kind == "none":
+        raise InputError(
+            "light_weight needs a data set that records the light of each picture, all of one kind: "
+            "render it with unrender data render --light harmonics"
+        )
+    return lights.reshape(-1)
 
 
 def _flat(cameras: Camera) -> Camera:

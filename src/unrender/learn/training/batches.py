@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -69,10 +68,10 @@ class StepBatches(Dataset[Batch]):
         if change is None:
             return batch
         changed = [
-            augment(_row(batch, i), change, generator_of(self.options.seed, "augment", step, row))
+            augment(batch[i : i + 1], change, generator_of(self.options.seed, "augment", step, row))
             for i, row in enumerate(self.rows)
         ]
-        return _joined(changed)
+        return Batch.join(changed)
 
 
 class TimedLoader:
@@ -110,30 +109,3 @@ class TimedLoader:
             self.waited += time.perf_counter() - begin
             self.count += 1
             yield batch
-
-
-def _row(batch: Batch, row: int) -> Batch:
-    here = slice(row, row + 1)
-    views = None if batch.views is None else batch.views[here]
-    depth = None if batch.depth is None else batch.depth[here]
-    return Batch(batch.pictures[here], batch.cameras[here], batch.index[here], views, depth=depth)
-
-
-def _joined(batches: list[Batch]) -> Batch:
-    cameras = [batch.cameras for batch in batches]
-    views = [batch.views for batch in batches if batch.views is not None]
-    mirrored = [batch.mirrored for batch in batches if batch.mirrored is not None]
-    tints = [batch.tints for batch in batches if batch.tints is not None]
-    depth = [batch.depth for batch in batches if batch.depth is not None]
-    return Batch(
-        torch.cat([batch.pictures for batch in batches]),
-        cameras[0].replace(
-            world_to_camera=torch.cat([camera.world_to_camera for camera in cameras]),
-            intrinsics=torch.cat([camera.intrinsics for camera in cameras]),
-        ),
-        torch.cat([batch.index for batch in batches]),
-        torch.cat(views) if views else None,
-        torch.cat(mirrored) if mirrored else None,
-        torch.cat(tints) if tints else None,
-        torch.cat(depth) if depth else None,
-    )
