@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 import tyro
 
-from unrender.evaluate import EvaluateOptions, evaluate, mean_irradiance
+from unrender.evaluate import EvaluateOptions, evaluate, training_means
 from unrender.evaluate.protocol import definitions
 from unrender.io.files import write_file
 from unrender.learn.data import CaptureOptions
@@ -129,11 +129,11 @@ def pack(settings: Settings, folder: Path, file: Path) -> None:
     """Measure the predictor on the real objects of split val, and write it with its card."""
     training = PackedViews.load(open_dataset(folder, "train"))
     validation = open_dataset(folder, "val")
-    light, options = mean_irradiance(training.lights), EvaluateOptions(points=20_000)
+    means_of_training, options = training_means([training]), EvaluateOptions(points=20_000)
     # in half precision, as it is shipped
     save_predictor(load_predictor(file), settings.work / "half.safetensors", half=True)
     predictor = load_predictor(settings.work / "half.safetensors", device=settings.device)
-    means = evaluate(predictor, validation, options, mean_light=light).mean()
+    means = evaluate(predictor, validation, options, means=means_of_training).mean()
     floor = evaluate(MeanShape.build(training), validation, options).mean()
     say(f"{means}\nmean shape: {floor}")
     results = {

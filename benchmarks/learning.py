@@ -25,7 +25,7 @@ import torch
 import tyro
 
 from unrender.errors import InputError
-from unrender.evaluate import EvaluateOptions, evaluate, mean_irradiance
+from unrender.evaluate import EvaluateOptions, evaluate, training_means
 from unrender.evaluate.protocol import definitions
 from unrender.io.files import write_file
 from unrender.learn.data import CaptureOptions
@@ -135,7 +135,7 @@ def lines(name: str) -> Callable[[Progress], None]:
 def measure(settings: Settings, data: Path) -> None:
     """Measure every row and write the results."""
     training = PackedViews.load(open_dataset(data, "train"))
-    light = mean_irradiance(training.lights)
+    training_averages = training_means([training])
     validation = open_dataset(data, "val")
     options = EvaluateOptions(points=20_000)
     entries = []
@@ -145,7 +145,7 @@ def measure(settings: Settings, data: Path) -> None:
             file = settings.work / "scores" / f"{row}-{seed}.json"
             if not file.is_file():
                 predictor = predictor_of(settings, row, seed, training)
-                report = evaluate(predictor, validation, options, mean_light=light)
+                report = evaluate(predictor, validation, options, means=training_averages)
                 found = {"method": report.method, "mean": report.mean(), "categories": report.categories()}
                 write_file(file, json.dumps(found).encode())
                 say(f"{row}-{seed}: {found['mean']}")

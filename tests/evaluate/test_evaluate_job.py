@@ -8,10 +8,11 @@ from evaluate_toys import Objects, Toy
 from skimage.metrics import peak_signal_noise_ratio
 
 from unrender.errors import InputError
-from unrender.evaluate import EvaluateOptions, evaluate, mean_irradiance
+from unrender.evaluate import EvaluateOptions, evaluate, training_means
 from unrender.evaluate.protocol import input_views, object_seed
 from unrender.geometry import cube, face_areas, subdivide, voxelize
 from unrender.learn.data.light_record import LightRecord
+from unrender.learn.data.packed_views import pack
 from unrender.learn.metrics import sphere_irradiance
 from unrender.learn.prediction import Prediction
 from unrender.render import render
@@ -48,8 +49,8 @@ def solid(occupancy):
 
 
 def test_a_perfect_prediction(egg, ellipsoid):
-    mean = mean_irradiance([egg.lights])
-    report = evaluate(oracle(egg, ellipsoid), Objects(egg), SMALL, mean_light=mean)
+    means = training_means([pack(egg)])
+    report = evaluate(oracle(egg, ellipsoid), Objects(egg), SMALL, means=means)
     scores = report.mean()
     assert scores["iou"] == 1
     # other points of the same surface: the nearest of N on an area A is sqrt(A / N) / 2 away on average
@@ -62,6 +63,9 @@ def test_a_perfect_prediction(egg, ellipsoid):
     assert scores["mask_iou"] == 1
     assert scores["psnr_true_light"] > 60
     assert scores["ssim_true_light"] > 0.999
+    # where the shape is right, both cover every pixel
+    assert scores["psnr_both_true_light"] == pytest.approx(scores["psnr_true_light"], abs=0.1)
+    assert scores["psnr_both_training_color"] < scores["psnr_both"]
     # lights change from view to view, so that of the input explains the others worse
     assert scores["psnr_mean_color"] < scores["psnr"] < scores["psnr_true_light"]
     assert scores["light_angle"] < 0.1
@@ -217,17 +221,40 @@ def test_the_package_is_callable():
         package(constant(cube()), Objects(), SMALL)  # pyright: ignore[reportCallIssue]
 
 
-def test_mean_irradiance_is_the_mean_over_pictures():
+def test_means_of_a_training_set(egg):
     def ambient(*levels):
         values = torch.tensor(levels)
         up = torch.tensor([[0.0, 1.0, 0.0]]).expand(len(levels), 3)
         return LightRecord("lambert", up, values, torch.zeros_like(values))
 
-    found = mean_irradiance([ambient(0.2), None, LightRecord("none"), ambient(0.5, 0.8)])
-    assert found is not None
-    assert found.shape == sphere_irradiance(ambient(1.0)).shape[1:]
-    torch.testing.assert_close(found, torch.full_like(found, 0.5))
-    assert mean_irradiance([None, LightRecord("none")]) is None
+    lights = [ambient(0.2), None, LightRecord("none"), ambient(0.5, 0.8)]
+    sets = [dataclasses.replace(pack(egg), lights=[light]) for light in lights]
+    means = training_means(sets)
+    assert means.irradiance is not None
+    assert means.irradiance.shape == sphere_irradiance(ambient(1.0)).shape[1:]
+    torch.testing.assert_close(means.irradiance, torch.full_like(means.irradiance, 0.5))
+    assert training_means(sets[1:3]).irradiance is None
+    # objects count alike, pixels of an object by their alpha
+    blue = torch.zeros_like(sets[0].pictures)
+    blue[0, 0, 3, 4] = torch.tensor([0, 0, 255, 255])
+    blue[0, 1, :2, :2] = torch.tensor([0, 0, 40, 80])
+    both = training_means([sets[0], dataclasses.replace(sets[0], pictures=blue)])
+    pictures = egg.pictures.double() / 255
+    weights = pictures[..., 3:]
+    own = (pictures[..., :3] * weights).sum((0, 1, 2)) / weights.sum()
+    other = (255 + 4 * 40) / (255 + 4 * 80)
+    torch.testing.assert_close(
+        both.color, ((own + torch.tensor([0, 0, other])) / 2).float(), atol=2e-3, rtol=0
+    )
+
+
+def test_colours_are_also_compared_where_both_are(egg, ellipsoid):
+    """A smaller ball of the right colours loses by its rim, and not where it is."""
+    small = ellipsoid.replace(vertices=0.6 * ellipsoid.vertices)
+    scores = evaluate(oracle(egg, small), Objects(egg), SMALL).mean()
+    assert scores["psnr_both_true_light"] > scores["psnr_true_light"] + 5
+    assert scores["psnr_both_mean_color"] > scores["psnr_mean_color"] + 1
+    assert "psnr_both_training_color" not in scores
 
 
 @pytest.mark.parametrize(

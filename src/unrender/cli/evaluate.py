@@ -15,16 +15,13 @@ from .device import pick_device
 from .progress import Count, counting
 
 if TYPE_CHECKING:
-    import torch
-
-    from ..evaluate import EvaluateOptions, Report
-    from ..learn.data.dataset import ObjectDataset
+    from ..evaluate import EvaluateOptions, Report, TrainingMeans
     from ..learn.data.packed_views import PackedViews
     from ..learn.predictor import Predictor
 
 MEAN_SHAPE = "mean-shape"
 RETRIEVAL = "retrieval:"
-LIGHT_OBJECTS = 200  # training objects whose lights make the mean light
+MEAN_OBJECTS = 200  # training objects that give the mean light and the mean colour
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,15 +88,14 @@ class Evaluate:
 
         reports = []
         with counting() as count:
-            training, light = None, None
+            training = None
             for path in self.predictors:
                 if path == MEAN_SHAPE or path.startswith(RETRIEVAL):
                     training, loaded[path] = self._built(loaded.get(path), count("training set"))
-            if _knows_light(dataset):
-                light = self._mean_light(training, count("training lights"))
+            means = self._means(training, count("training means"))
             for path, name in zip(self.predictors, short_names(self.predictors), strict=True):
                 report = evaluate(
-                    loaded[path], dataset, options, name=name, mean_light=light, progress=count(name)
+                    loaded[path], dataset, options, name=name, means=means, progress=count(name)
                 )
                 reports.append(self._noted(report))
         save_json(reports, self.out)
@@ -130,27 +126,33 @@ class Evaluate:
             sys.stderr.write(f"unrender: {len(training.skipped)} training objects left out: {reasons}\n")
         return training, MeanShape.build(training) if source is None else Retrieval.build(source, training)
 
-    def _mean_light(self, training: PackedViews | None, count: Count) -> torch.Tensor | None:
-        """The mean light of the training set; none, and a word about it, where there is no such set."""
-        from ..evaluate import mean_irradiance
+    def _means(self, training: PackedViews | None, count: Count) -> TrainingMeans | None:
+        """Means of the training set; none, and a word about it, where there is no such set ."""
+        from ..evaluate import training_means
         from ..learn.data.dataset import open_dataset
+        from ..learn.data.packed_views import pack
 
         if training is not None:
-            return mean_irradiance(training.lights)
+            return training_means([training])
         try:
             dataset = open_dataset(self.data, "train", self.categories or None)
         except InputError as error:
-            sys.stderr.write(f"unrender: light is not compared with the training set's mean light: {error}\n")
+            sys.stderr.write(f"unrender: light and colours are not compared with means: {error}\n")
             return None
-        chosen = range(0, len(dataset), max(1, len(dataset) // LIGHT_OBJECTS))
-        lights = []
+        chosen = range(0, len(dataset), max(1, len(dataset) // MEAN_OBJECTS))
+        parts, skipped = [], []
         for done, i in enumerate(chosen, 1):
             try:
-                lights.append(dataset[i].lights)
+                parts.append(pack(dataset[i]))
             except InputError as error:
-                sys.stderr.write(f"unrender: left out of the mean light: {error}\n")
+                skipped.append(str(error))
             count(done, len(chosen))
-        return mean_irradiance(lights)
+        if skipped:
+            sys.stderr.write(
+                f"unrender: {len(skipped)} objects left out of the training set's means, the first because "
+                f"{skipped[0]}\n"
+            )
+        return training_means(parts) if parts else None
 
     def _noted(self, report: Report) -> Report:
         notes = {"data": f"{self.data}", "split": self.split}
@@ -178,14 +180,3 @@ def describe_reports(reports: Sequence[Report], options: EvaluateOptions) -> lis
             (report.name if i == 0 else "", ", ".join(found[i : i + 4])) for i in range(0, len(found), 4)
         ]
     return rows
-
-
-def _knows_light(dataset: ObjectDataset) -> bool:
-    """Whether the first object that can be read has a recorded light."""
-    for i in range(len(dataset)):
-        try:
-            lights = dataset[i].lights
-        except InputError:
-            continue  # the evaluation will name it
-        return lights is not None and lights.kind != "none"
-    return False

@@ -6,7 +6,7 @@ The package itself can be called: ``unrender.evaluate(predictor, dataset)`` is
 
 from ..verbs import make_callable
 from .job import evaluate, evaluate_object
-from .light import mean_irradiance
+from .means import TrainingMeans, training_means
 from .options import EvaluateOptions
 from .report import ObjectScores, Report, markdown, save_json
 from .shape import mesh_solid
@@ -15,12 +15,13 @@ __all__ = [
     "EvaluateOptions",
     "ObjectScores",
     "Report",
+    "TrainingMeans",
     "evaluate",
     "evaluate_object",
     "markdown",
-    "mean_irradiance",
     "mesh_solid",
     "save_json",
+    "training_means",
 ]
 
 make_callable(__name__, evaluate)

@@ -15,6 +15,7 @@ from ..learn.crop import crop_to_object
 from ..learn.data import ObjectViews
 from ..learn.predictor import Predictor
 from .light import light_scores
+from .means import TrainingMeans
 from .options import EvaluateOptions
 from .pictures import picture_scores
 from .protocol import input_views, object_seed
@@ -31,7 +32,7 @@ def evaluate(
     options: EvaluateOptions | None = None,
     *,
     name: str | None = None,
-    mean_light: Tensor | None = None,
+    means: TrainingMeans | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Measure a predictor: shape, pictures in views that it did not see, and light.
@@ -45,8 +46,8 @@ def evaluate(
         dataset: objects with pictures and what is known of the truth.
         options: the protocol.
         name: of the predictor, for tables; its method when None.
-        mean_light: of the training set, from :func:`~unrender.evaluate.light.mean_irradiance`, to compare
-            predicted light with; left out when None.
+        means: of the training set, from :func:`~unrender.evaluate.means.training_means`, to compare light and
+            colours with; left out when None.
         progress: called with the number of objects done and in all.
 
     Raises:
@@ -62,7 +63,7 @@ def evaluate(
     try:
         for i in range(len(dataset)):
             try:
-                found.append(evaluate_object(predictor, dataset[i], options, mean_light=mean_light))
+                found.append(evaluate_object(predictor, dataset[i], options, means=means))
             except InputError as error:
                 skipped.append(str(error))
             if progress is not None:
@@ -78,7 +79,7 @@ def evaluate(
 
 @torch.no_grad()
 def evaluate_object(
-    predictor: Predictor, item: ObjectViews, options: EvaluateOptions, *, mean_light: Tensor | None = None
+    predictor: Predictor, item: ObjectViews, options: EvaluateOptions, *, means: TrainingMeans | None = None
 ) -> ObjectScores:
     """The scores of one object.
 
@@ -86,7 +87,7 @@ def evaluate_object(
         predictor: in evaluation mode.
         item: the object.
         options: the protocol.
-        mean_light: see :func:`evaluate`.
+        means: see :func:`evaluate`.
 
     Raises:
         InputError: the predictor does not fit the object, or cannot be given a crop of it.
@@ -101,12 +102,13 @@ def evaluate_object(
         target = item.voxels.to(predictor.device)
         scores["iou"] = float(solid_ious(many, target, options).mean())
     lights = None if item.lights is None else item.lights[views].to(predictor.device)
-    scores |= light_scores(many.light, lights, mean_light)
+    scores |= light_scores(many.light, lights, None if means is None else means.irradiance)
 
     one = predictor(_inputs(predictor, item, torch.tensor([view])))
     surface = surface_of(one, options)
+    color = None if means is None else means.color
     scores |= surface_scores(surface, item, options, seed=seed)
-    scores |= picture_scores(surface, one.light, item, view, options)
+    scores |= picture_scores(surface, one.light, item, view, options, color)
     measured = {key: value for key, value in scores.items() if not math.isnan(value)}
     return ObjectScores(item.name, item.category, view, measured)
 

@@ -2,28 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-import torch
 from torch import Tensor
 
 from ..learn.data import LightRecord
 from ..learn.metrics import angle_between, irradiance_error, main_direction, sphere_irradiance
-
-
-def mean_irradiance(lights: Iterable[LightRecord | None]) -> Tensor | None:
-    """The mean over all pictures of :func:`~unrender.learn.metrics.sphere_irradiance`.
-
-    Of all constant predictions it has the smallest mean squared error.
-
-    Args:
-        lights: those of the objects of a training set; unknown lights and the kind ``none`` do not count.
-
-    Returns:
-        Shape (P, 3), or None if no light is known.
-    """
-    known = [record for record in lights if record is not None and record.kind != "none"]
-    return torch.cat([sphere_irradiance(record) for record in known]).mean(0) if known else None
 
 
 def light_scores(
@@ -34,7 +16,7 @@ def light_scores(
     Args:
         predicted: V lights, of any kind; None if the method predicts none.
         target: the true ones; None if unknown.
-        mean: from :func:`mean_irradiance`; None leaves its errors out.
+        mean: irradiance, from :func:`~unrender.evaluate.means.training_means`; None leaves its errors out.
     """
     if target is None or target.kind == "none":
         return {}

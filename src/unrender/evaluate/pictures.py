@@ -21,6 +21,7 @@ def picture_scores(
     item: ObjectViews,
     view: int,
     options: EvaluateOptions,
+    training_color: Tensor | None = None,
 ) -> dict[str, float]:
     """Compare the prediction from one view with the pictures of all others.
 
@@ -33,22 +34,22 @@ def picture_scores(
         item: the truth.
         view: the view that was predicted from.
         options: the protocol.
+        training_color: mean colour of the training set, shape (3,), to compare with; left out when None.
     """
     others = [i for i in range(len(item)) if i != view]
     if item.cameras is None or not others:
         return {}
     device = torch.device("cpu") if mesh is None else mesh.device
     truth = item.pictures[others].to(device).float() / 255
-    cameras, inside = item.cameras[others].to(device), truth[..., 3] > 0.5
-    mean_color = _mean_color(item.pictures[view].to(device).float() / 255)
-
+    cameras = item.cameras[others].to(device)
     drawn = torch.zeros_like(truth) if mesh is None else _draw(mesh, cameras, light, options.samples)
     covered = drawn[..., 3:] > 0
-    painted = torch.where(covered, mean_color, 0)
-    scores = {
-        "mask_iou": mask_iou(drawn[..., 3], truth[..., 3]),
-        "psnr_mean_color": masked_psnr(painted, truth[..., :3], inside),
-    }
+    scores = {"mask_iou": mask_iou(drawn[..., 3], truth[..., 3])}
+    constants = {"_mean_color": _mean_color(item.pictures[view].to(device).float() / 255)}
+    if training_color is not None:
+        constants["_training_color"] = training_color.to(device)
+    for suffix, color in constants.items():
+        scores |= _psnrs(torch.where(covered, color, 0), covered, truth, suffix)
     if mesh is not None and _has_colors(mesh):
         scores |= _color_scores(drawn, truth, "")
         known = item.lights
@@ -69,10 +70,16 @@ def _draw(mesh: Mesh, cameras: Camera, light: LightRecord | None, samples: int) 
 
 
 def _color_scores(drawn: Tensor, truth: Tensor, suffix: str) -> dict[str, Tensor]:
+    same = {f"ssim{suffix}": ssim(composite(drawn, WHITE), composite(truth, WHITE))}
+    return _psnrs(drawn[..., :3], drawn[..., 3:] > 0, truth, suffix) | same
+
+
+def _psnrs(colors: Tensor, covered: Tensor, truth: Tensor, suffix: str) -> dict[str, Tensor]:
+    """Of all pixels of the object, and of those that the prediction covers (V, H, W, 1)."""
     inside = truth[..., 3] > 0.5
     return {
-        f"psnr{suffix}": masked_psnr(drawn[..., :3], truth[..., :3], inside),
-        f"ssim{suffix}": ssim(composite(drawn, WHITE), composite(truth, WHITE)),
+        f"psnr{suffix}": masked_psnr(colors, truth[..., :3], inside),
+        f"psnr_both{suffix}": masked_psnr(colors, truth[..., :3], inside & covered[..., 0]),
     }
 
 
