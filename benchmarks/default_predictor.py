@@ -2,9 +2,10 @@
 
     python benchmarks/default_predictor.py [--steps 6500] [--help]
 
-The network first imitates the fits, then learns through the renderer; all of it from pictures alone. A run
-that was stopped goes on where it was. The last part writes the weights in half precision, with the
-model card, to src/unrender/predict/weights, and the numbers on the validation split to benchmarks/results.
+The network first imitates the fits, then learns through the renderer; all of it from pictures and the lights
+that they were drawn under, without a 3D shape. A run that was stopped goes on where it was. The last part
+writes the weights in half precision, with the model card, to src/unrender/predict/weights, and the numbers
+on the validation split to benchmarks/results.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from unrender.learn.data.packed_views import PackedViews
 from unrender.learn.data.rendering import render_dataset
 from unrender.learn.data.sources import find_meshes
 from unrender.learn.methods.retrieval import MeanShape
-from unrender.learn.object_fits import ObjectFits, fit_objects
+from unrender.learn.object_fits import ObjectFitOptions, ObjectFits, fit_objects
 from unrender.learn.registry import load_predictor, save_predictor
 from unrender.learn.training import recipe_options, train
 from unrender.learn.training.recipes import quick_config
@@ -43,7 +44,13 @@ HOME = ROOT.parent / "shared" / "data" / "home"
 GENERATED = "procedural:1500:1"
 CAMERAS = CaptureOptions(cameras="random", size=96, views=12)
 CONFIG = quick_config(
-    "dibr", camera=True, crop=True, camera_weight=0.5, symmetry_weight=0.1, texture_channels=16
+    "dibr",
+    camera=True,
+    crop=True,
+    camera_weight=0.5,
+    symmetry_weight=0.1,
+    texture_channels=16,
+    light_weight=3.0,  # how bright light and colours are, one picture does not tell
 )
 FITTED_AT_ONCE = 48  # objects between two files of fits
 LINE_EVERY = 30.0  # seconds
@@ -120,7 +127,7 @@ def fit_training_objects(folder: Path, out: Path) -> None:
         parts.append(out.with_name(f"{out.stem}-{start:05d}.safetensors"))
         if not parts[-1].is_file():
             rows = range(start, min(start + FITTED_AT_ONCE, len(views)))
-            fit_objects(views[list(rows)]).save(parts[-1])
+            fit_objects(views[list(rows)], ObjectFitOptions(recorded_light=True)).save(parts[-1])
             say(f"{out.stem}: {rows.stop} of {len(views)} objects fitted")
     ObjectFits.join([ObjectFits.load(part) for part in parts]).save(out)
 
@@ -129,11 +136,11 @@ def pack(settings: Settings, folder: Path, file: Path) -> None:
     """Measure the predictor on the real objects of split val, and write it with its card."""
     training = PackedViews.load(open_dataset(folder, "train"))
     validation = open_dataset(folder, "val")
-    means_of_training, options = training_means([training]), EvaluateOptions(points=20_000)
+    averages, options = training_means([training]), EvaluateOptions(points=20_000)
     # in half precision, as it is shipped
     save_predictor(load_predictor(file), settings.work / "half.safetensors", half=True)
     predictor = load_predictor(settings.work / "half.safetensors", device=settings.device)
-    means = evaluate(predictor, validation, options, means=means_of_training).mean()
+    means = evaluate(predictor, validation, options, means=averages).mean()
     floor = evaluate(MeanShape.build(training), validation, options).mean()
     say(f"{means}\nmean shape: {floor}")
     results = {
@@ -149,8 +156,8 @@ def pack(settings: Settings, folder: Path, file: Path) -> None:
         "data": f"{len(training)} objects of Sweet Home 3D's catalogue and {GENERATED}, "
         "rendered by unrender with random cameras and spherical-harmonic light",
         "creators": "; ".join(f"{name} ({licenses})" for name, licenses in results["creators"].items()),
-        "training": f"{settings.steps} steps of {settings.batch_size} objects, 2 views, from pictures alone; "
-        f"{settings.teacher_share:.0%} of them imitate fits of the training objects to their pictures",
+        "training": f"{settings.steps} steps of {settings.batch_size} objects, 2 views, from pictures and the light "
+        f"recorded for them; {settings.teacher_share:.0%} of them imitate fits of the training objects to their pictures",
         "protocol": f"split val, means over categories; {definitions(options)['3D IoU']}",
         "3D IoU on val": f"{means['iou']:.3f} (mean shape {floor['iou']:.3f})",
         "fails on": "what is unlike household objects, holes and thin parts (shapes are deformed spheres), "

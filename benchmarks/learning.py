@@ -135,7 +135,7 @@ def lines(name: str) -> Callable[[Progress], None]:
 def measure(settings: Settings, data: Path) -> None:
     """Measure every row and write the results."""
     training = PackedViews.load(open_dataset(data, "train"))
-    training_averages = training_means([training])
+    averages = training_means([training])
     validation = open_dataset(data, "val")
     options = EvaluateOptions(points=20_000)
     entries = []
@@ -145,7 +145,7 @@ def measure(settings: Settings, data: Path) -> None:
             file = settings.work / "scores" / f"{row}-{seed}.json"
             if not file.is_file():
                 predictor = predictor_of(settings, row, seed, training)
-                report = evaluate(predictor, validation, options, means=training_averages)
+                report = evaluate(predictor, validation, options, means=averages)
                 found = {"method": report.method, "mean": report.mean(), "categories": report.categories()}
                 write_file(file, json.dumps(found).encode())
                 say(f"{row}-{seed}: {found['mean']}")
