@@ -156,8 +156,9 @@ def pack(settings: Settings, folder: Path, file: Path) -> None:
         "data": f"{len(training)} objects of Sweet Home 3D's catalogue and {GENERATED}, "
         "rendered by unrender with random cameras and spherical-harmonic light",
         "creators": "; ".join(f"{name} ({licenses})" for name, licenses in results["creators"].items()),
-        "training": f"{settings.steps} steps of {settings.batch_size} objects, 2 views, from pictures and the light "
-        f"recorded for them; {settings.teacher_share:.0%} of them imitate fits of the training objects to their pictures",
+        "training": f"{settings.steps} steps of {settings.batch_size} objects, 2 views, from pictures and "
+        f"the light recorded for them; {settings.teacher_share:.0%} of them imitate fits of the training "
+        "objects to their pictures",
         "protocol": f"split val, means over categories; {definitions(options)['3D IoU']}",
         "3D IoU on val": f"{means['iou']:.3f} (mean shape {floor['iou']:.3f})",
         "fails on": "what is unlike household objects, holes and thin parts (shapes are deformed spheres), "
