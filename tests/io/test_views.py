@@ -44,6 +44,26 @@ def assert_picture(views, index, rgb, alpha):
 # --- the class ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("factor", [0.5, 3])
+def test_other_sizes_keep_the_background_out_of_the_object(factor):
+    views = make_views(2)
+    masks = torch.zeros(2, HEIGHT, WIDTH)
+    masks[:, 1:6, 3:8] = 1
+    masks[:, 1] = masks[:, 1] / 2  # a rim
+    inside = torch.tensor([0.9, 0.5, 0.1])
+    pictures = torch.where(masks[..., None] > 0, inside, torch.tensor([0.0, 0.2, 1.0]))
+    views = Views(pictures, masks, views.cameras, views.names)
+    width, height = round(factor * WIDTH), round(factor * HEIGHT)
+    other = views.resized(width, height)
+    covered = other.masks > 0
+    torch.testing.assert_close(other.pictures[covered], inside.expand(int(covered.sum()), 3))
+    assert float(other.pictures[~covered][:, 2].min()) > 0.99
+    # shares of pixels are kept: those of one view against Pillow's filters of the same name
+    kind = Image.Resampling.BOX if factor < 1 else Image.Resampling.BILINEAR
+    expected = np.asarray(Image.fromarray(masks[0].numpy()).resize((width, height), kind))
+    np.testing.assert_allclose(other.masks[0], expected, atol=1e-5)
+
+
 def test_indexing_and_splitting():
     views = make_views(7)
     assert len(views) == 7

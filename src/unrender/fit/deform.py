@@ -23,7 +23,7 @@ from .deform_inputs import check_inputs
 from .frame import pixel_footprint, to_unit_ball
 from .options import MeshRendererName, make_renderer
 from .smooth import SmoothAdam
-from .steps import CALIBRATE_EVERY, edge_for, enlarged_views, scaled_views
+from .steps import CALIBRATE_EVERY, edge_for, sized_views
 from .targets import SoftTargets
 
 VIEWS_A_STEP = 4
@@ -158,11 +158,11 @@ def deform(
     centre, ball = bounding_ball(mesh)
     radius = float(ball)
     work = _Deformation(mesh.replace(vertices=(mesh.vertices - centre) / radius), options)
-    unit = enlarged_views(scaled_views(to_unit_ball(views, centre, radius), options.picture_size))
+    unit = sized_views(to_unit_ball(views, centre, radius), options.picture_size)
     plan = deform_stages(options)
     done, total = 0, sum(stage.steps for stage in plan)
     for stage in plan:
-        for loss in work.run(stage, scaled_views(unit, stage.picture_size)):
+        for loss in work.run(stage, sized_views(unit, stage.picture_size, least=1)):
             done += 1
             if progress is not None:
                 progress(Progress(stage.name, loss, done / total))

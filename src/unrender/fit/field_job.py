@@ -17,7 +17,7 @@ from .frame import pixel_footprint, to_unit_ball
 from .hull import without_fragments
 from .options import FitOptions
 from .state import StateFile
-from .steps import edge_for, enlarged_views, scaled_views, texture_side
+from .steps import edge_for, sized_views, texture_side
 
 MARGIN = 1.1  # of the field's ball, of radius 1/2, about the hull
 RESOLUTION = 128  # cells that the surface is extracted from, along each side
@@ -50,7 +50,7 @@ def field_mesh(
     defaults = FieldFitOptions()
     centre = (hull.amin(0) + hull.amax(0)) / 2
     ball = 2 * MARGIN * float(torch.linalg.vector_norm(hull - centre, dim=-1).amax())
-    staged = enlarged_views(scaled_views(views, options.picture_size))
+    staged = sized_views(views, options.picture_size)
     fit = FieldFit(
         to_unit_ball(staged, centre, ball),
         FieldFitOptions(

@@ -22,7 +22,7 @@ from .frame import to_unit_ball
 from .hull import visual_hull
 from .options import FitOptions, stages
 from .state import FitState, StateFile
-from .steps import enlarged_views, light_of, prepare_stage, run_stage, scaled_views
+from .steps import light_of, prepare_stage, run_stage, sized_views
 
 FIELD_WORK = 10_000  # of a field, in the units of the work of stages: pictures
 
@@ -106,7 +106,7 @@ def fit(
 
     for number in range(state.stage, len(plan)):
         stage = plan[number]
-        staged = enlarged_views(scaled_views(unit, stage.picture_size))
+        staged = sized_views(unit, stage.picture_size, stage.least_size)
         if state.step == 0:
             prepare_stage(state, stage, staged, options)
 
@@ -149,7 +149,7 @@ def _initial_state(unit: Views, options: FitOptions) -> FitState:
     if options.template == "sphere":
         sphere = icosphere(3, radius=0.5).to(unit.pictures.device)
         return FitState(sphere.vertices.to(unit.pictures.dtype), sphere.faces)
-    hull = visual_hull(scaled_views(unit, 256))
+    hull = visual_hull(sized_views(unit, 256, least=1))
     _require_outside(unit, winding_number(unit.cameras.center, hull.vertices, hull.faces) > 0.5)
     return FitState(hull.vertices, hull.faces)
 

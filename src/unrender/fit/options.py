@@ -12,6 +12,7 @@ from ..render.draw import Renderer
 
 MeshRendererName = Literal["dibr", "softras", "nmr"]
 RendererName = Literal["dibr", "softras", "nmr", "dvr"]
+LEAST_SIZE = 128  # pixels on the longer side of pictures that are fitted
 SOFTRAS_BLUR = 0.5  # SoftRas fades on both sides of an edge
 
 
@@ -92,6 +93,7 @@ class Stage:
         views: pictures a step.
         texture: fit texture and light too.
         shape: weight of silhouettes and smoothness, beside that of colours, which is 1.
+        least_size: fewest pixels on the longer side; smaller pictures are enlarged by a whole number.
     """
 
     name: str
@@ -103,13 +105,14 @@ class Stage:
     views: int
     texture: bool = False
     shape: float = 1.0
+    least_size: int = LEAST_SIZE
 
 
 def stages(options: FitOptions) -> list[Stage]:
     """Silhouettes first, then colour; coarse to fine in mesh, pictures and blur.
 
-    A mesh that comes from a field is fine already: soft silhouettes, which are less sharp than what rays say,
-    are to hold it where it is, and colours to move it.
+    A mesh that comes from a field is fine already: it takes large pictures and a blur of less than their
+    pixels, and colours that count more than silhouettes, to find where it is wrong.
     """
     size, faces = options.picture_size, options.max_faces
 
@@ -119,7 +122,10 @@ def stages(options: FitOptions) -> list[Stage]:
     last = Stage("shape 3/3", min(size, 256), faces, 0.5, 0.06, steps(160), 8)
     texture = Stage("texture", size, None, 0.5, 0.04, steps(300), 4, texture=True)
     if options.renderer == "dvr":
-        return [] if options.then is None else [dataclasses.replace(texture, name="polish", shape=0.1)]
+        polish = dataclasses.replace(
+            texture, name="polish", lr=0.16, steps=steps(600), shape=0.3, least_size=256
+        )
+        return [] if options.then is None else [polish]
     plan = [
         Stage("shape 1/3", min(size, 128), min(faces, 1500), 1.0, 0.15, steps(120), 8),
         Stage("shape 2/3", min(size, 256), min(faces, 4000), 0.7, 0.1, steps(160), 8),

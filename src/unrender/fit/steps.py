@@ -28,13 +28,12 @@ from .appearance import (
     texture_roughness,
 )
 from .frame import pixel_footprint
-from .options import FitOptions, Stage, make_renderer
+from .options import LEAST_SIZE, FitOptions, Stage, make_renderer
 from .smooth import SmoothAdam
 from .state import FitState
 from .targets import SoftTargets
 
 CALIBRATE_EVERY = 10
-_LEAST_SIZE = 128
 _BENDING = 0.01
 _LAPLACIAN = 0.001
 _COLOUR = 1.0
@@ -42,20 +41,16 @@ _ROUGHNESS = 0.1
 _LIGHT_COLOUR = 0.01
 
 
-def scaled_views(views: Views, most: int) -> Views:
-    """The views with at most ``most`` pixels on the longer side."""
-    scale = most / max(views.width, views.height)
-    if scale >= 1:
-        return views
-    return views.resized(max(1, round(views.width * scale)), max(1, round(views.height * scale)))
+def sized_views(views: Views, most: int, least: int = LEAST_SIZE) -> Views:
+    """The views with at most ``most`` pixels on the longer side, and at least ``least``.
 
-
-def enlarged_views(views: Views) -> Views:
-    """The views with at least 128 pixels on the longer side, enlarged by a whole number.
-
-    The grey rims of small masks say where in a pixel the edge runs; in a larger picture it can be followed.
+    They are enlarged by a whole number. The grey rims of small masks say where in a pixel the edge runs; in a
+    larger picture it can be followed.
     """
-    factor = -(-_LEAST_SIZE // max(views.width, views.height))
+    scale = most / max(views.width, views.height)
+    if scale < 1:
+        views = views.resized(max(1, round(views.width * scale)), max(1, round(views.height * scale)))
+    factor = -(-least // max(views.width, views.height))
     return views if factor == 1 else views.resized(views.width * factor, views.height * factor)
 
 

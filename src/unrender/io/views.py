@@ -140,18 +140,24 @@ class Views:
     def resized(self, width: int, height: int) -> Views:
         """The views with pictures of another size: averaged when smaller, blended linearly when larger.
 
-        Depth is that of the nearest pixel, since the mean of two depths is on neither surface.
+        Colours count by the share of their pixels that the object covers, so that none of the background
+        comes into the object's. Depth is that of the nearest pixel, since the mean of two depths is on
+        neither surface.
         """
-        planes = torch.cat([self.pictures, self.masks[..., None]], -1).permute(0, 3, 1, 2)
+        masks = self.masks[..., None]
+        planes = torch.cat([self.pictures, self.pictures * masks, masks], -1).permute(0, 3, 1, 2)
         mode = "bilinear" if width > self.width or height > self.height else "area"
         planes = torch.nn.functional.interpolate(planes, (height, width), mode=mode).permute(0, 2, 3, 1)
         planes = planes.clamp(0, 1)  # rounding
+        plain, weighted, masks = planes.split((3, 3, 1), -1)
+        covered = masks > 0
+        colors = torch.where(covered, weighted / torch.where(covered, masks, 1), plain).clamp(max=1)
         depth = self.depth
         if depth is not None:
             depth = torch.nn.functional.interpolate(depth[:, None], (height, width), mode="nearest-exact")[
                 :, 0
             ]
-        return Views(planes[..., :3], planes[..., 3], self.cameras.resized(width, height), self.names, depth)
+        return Views(colors, masks[..., 0], self.cameras.resized(width, height), self.names, depth)
 
     def bounds(self) -> tuple[Tensor, float]:
         """The ball that all cameras look at.
