@@ -256,20 +256,28 @@ def predict_table(report: dict[str, Any]) -> str:
 
 def card_table(report: dict[str, Any]) -> str:
     """Numbers of the predictor in the package, and who made the objects it has learned from."""
-    rows = [["on split val", "predictor", "mean shape or mean light", "better is"]]
+    rows = [["on split val", "predictor", "mean of the training set", "better is"]]
     labels = {
         "iou": ("3D IoU", 3, "higher"),
         "f_score@0.02": ("F@0.02", 3, "higher"),
         "chamfer_l1_x10": ("Chamfer-L1 x10", 3, "lower"),
         "mask_iou": ("mask IoU, unseen views", 3, "higher"),
-        "psnr": ("PSNR inside the mask, unseen views [dB]", 1, "higher"),
-        "psnr_mean_color": ("the same painted with the input's mean colour", 1, "higher"),
+        "psnr_true_light": ("PSNR inside the mask, unseen views under their own light [dB]", 1, "higher"),
+        "psnr_mean_color": ("the same, painted with the input's mean colour", 1, "higher"),
+        "psnr_both_true_light": ("PSNR of the pixels that prediction and truth both cover [dB]", 1, "higher"),
+        "psnr_both_mean_color": ("the same, painted with the input's mean colour", 1, "higher"),
         "light_angle": ("main direction of light [degrees]", 1, "lower"),
         "irradiance_error": ("irradiance, relative", 3, "lower"),
+        "irradiance_shape_error": ("irradiance up to brightness", 3, "lower"),
     }
     means, floor = report["mean"], report["mean_shape"]
+    constants = {key: floor[key] for key in ("iou", "f_score@0.02", "chamfer_l1_x10", "mask_iou")}
+    constants |= {
+        "psnr_true_light": means["psnr_training_color"],
+        "psnr_both_true_light": means["psnr_both_training_color"],
+    }
     for key, (label, digits, better) in labels.items():
-        other = means.get(f"{key}_of_mean", floor.get(key))
+        other = means.get(f"{key}_of_mean", constants.get(key))
         rows.append(
             [label, f"{means[key]:.{digits}f}", "–" if other is None else f"{other:.{digits}f}", better]
         )

@@ -234,6 +234,8 @@ def test_means_of_a_training_set(egg):
     assert means.irradiance.shape == sphere_irradiance(ambient(1.0)).shape[1:]
     torch.testing.assert_close(means.irradiance, torch.full_like(means.irradiance, 0.5))
     assert training_means(sets[1:3]).irradiance is None
+    with pytest.raises(InputError, match="need an object that can be read, got none"):
+        training_means([])
     # objects count alike, pixels of an object by their alpha
     blue = torch.zeros_like(sets[0].pictures)
     blue[0, 0, 3, 4] = torch.tensor([0, 0, 255, 255])

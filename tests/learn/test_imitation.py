@@ -9,6 +9,7 @@ from unrender.errors import InputError
 from unrender.geometry import Mesh, icosphere, spherical_uvs
 from unrender.learn.data.augment import AugmentOptions, augment
 from unrender.learn.data.capture import CaptureOptions, capture
+from unrender.learn.data.light_record import LightRecord
 from unrender.learn.data.packed_views import PackedViews, pack
 from unrender.learn.imitation import Imitation
 from unrender.learn.methods.dibr import DIBRConfig, DIBRPredictor
@@ -130,5 +131,38 @@ def test_what_does_not_fit_is_refused(truth, predictor):
         Imitation(fits, [*packed.names, "stranger"], predictor)
     with pytest.raises(InputError, match="162 vertices and textures of 8 rows, got 162 and 16"):
         Imitation(fits, packed.names, DIBRPredictor(dataclasses.replace(CONFIG, texture_size=8)))
+    taught = DIBRPredictor(dataclasses.replace(CONFIG, light_weight=3.0))
+    with pytest.raises(InputError, match=r"needs fits under recorded light: .* --recorded-light"):
+        Imitation(fits, packed.names, taught)
+    Imitation(dataclasses.replace(fits, recorded_light=True), packed.names, taught)
     with pytest.raises(InputError, match="needs appearance texture and light harmonics"):
         Imitation(fits, packed.names, DIBRPredictor(dataclasses.replace(CONFIG, light="lambert")))
+
+
+def test_exchanged_channels_are_those_of_surface_and_light():
+    """A white ball under a strongly coloured light stays white when channels are exchanged."""
+    ball = spherical_uvs(icosphere(2)).replace(texture=torch.ones(4, 8, 3))
+    item = capture(ball, "ball", "a", CaptureOptions(size=32, views=2, points=10, voxels=8))
+    assert item.lights is not None
+    assert item.lights.coefficients is not None
+    coefficients = item.lights.coefficients * torch.tensor([0.5, 0.3, 0.1])
+    lights = LightRecord("harmonics", coefficients=coefficients)
+    assert item.cameras is not None
+    lit = render(ball.replace(vertices=0.5 * ball.vertices), item.cameras, lights.lights())
+    rgba = torch.cat([lit.rgb, lit.mask[..., None].to(lit.rgb)], -1)
+    packed = dataclasses.replace(
+        pack(item), pictures=(rgba.clamp(0, 1) * 255).round().to(torch.uint8)[None], lights=[lights]
+    )
+    batch = packed.batch(torch.zeros(8, dtype=torch.long), torch.tensor([[0, 1]]).expand(8, 2))
+    options = AugmentOptions(flip=True, color=0.25)
+    changed = augment(batch, options, torch.Generator().manual_seed(1))
+    assert changed.tints is not None
+    assert changed.lights is not None
+    gains = changed.tints.sum(-1)  # of the surface
+    assert int((torch.diagonal(changed.tints, 0, -2, -1) == 0).any(-1).sum()) >= 3
+    small = ball.replace(vertices=(0.5 * ball.vertices).expand(8, 1, -1, -1))
+    again = render(small, changed.cameras, changed.lights.lights())
+    expected = again.rgb * gains[:, None, None, None]
+    both = again.mask & (changed.pictures[..., 3] > 0.99)
+    assert float(both.float().mean()) > 0.1
+    assert float((expected - changed.pictures[..., :3])[both].abs().quantile(0.98)) < 0.02

@@ -46,10 +46,16 @@ def test_shapes_and_colours_of_boxes(boxes):
     assert float((hue.amax(-1) / hue.amin(-1)).min()) > 2
 
 
-def test_under_recorded_light_colours_are_those_of_the_surface(boxes):
+def test_under_recorded_light_colours_are_those_of_the_surface(boxes, tmp_path):
     fits = fit_objects(boxes, dataclasses.replace(OPTIONS, recorded_light=True))
     recorded = torch.stack([getattr(record, "coefficients") for record in boxes.lights])  # noqa: B009
     assert torch.equal(fits.lights, recorded)
+    fits.save(tmp_path / "fits.safetensors")
+    again = ObjectFits.load(tmp_path / "fits.safetensors")
+    assert again.recorded_light
+    assert ObjectFits.join([again, again]).recorded_light
+    with pytest.raises(InputError, match="all be under recorded light, or all under their own"):
+        ObjectFits.join([again, dataclasses.replace(again, recorded_light=False)])
     assert float((fits.textures.mean((1, 2)) - COLORS).abs().max()) < 0.06
     unknown = dataclasses.replace(boxes, lights=[boxes.lights[0], None])
     with pytest.raises(InputError, match=r"flat: recorded_light needs .* harmonics, got none recorded"):
@@ -66,6 +72,7 @@ def test_the_seed_decides_and_files_give_fits_back(boxes, tmp_path):
     first.save(tmp_path / "fits.safetensors")
     again = ObjectFits.load(tmp_path / "fits.safetensors")
     assert again.names == first.names
+    assert not again.recorded_light
     for name in ("vertices", "textures", "lights"):
         torch.testing.assert_close(getattr(again, name), getattr(first, name), atol=2e-3, rtol=1e-3)
     with pytest.raises(InputError, match="do not exist"):

@@ -107,6 +107,8 @@ class DataFit:
         split: objects to fit.
         steps: of each fit.
         texture_size: rows of the textures.
+        recorded_light: fit under the lights that the data set records, for a training with
+            --set light-weight=3.
     """
 
     data: tyro.conf.Positional[Path]
@@ -115,6 +117,7 @@ class DataFit:
     split: Literal["train", "val", "test"] = "train"
     steps: int = 60
     texture_size: int = 64
+    recorded_light: bool = False
 
     def run(self) -> None:
         """Read, fit, write.
@@ -129,7 +132,9 @@ class DataFit:
         from ..learn.data.packed_views import PackedViews
         from ..learn.object_fits import ObjectFitOptions, fit_objects
 
-        options = ObjectFitOptions(steps=self.steps, texture_size=self.texture_size)
+        options = ObjectFitOptions(
+            steps=self.steps, texture_size=self.texture_size, recorded_light=self.recorded_light
+        )
         with counting() as count:
             dataset = open_dataset(self.data, self.split)
             views = PackedViews.load(dataset, crop=self.crop, progress=count("reading"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -88,11 +88,10 @@ class Evaluate:
 
         reports = []
         with counting() as count:
-            training = None
             for path in self.predictors:
                 if path == MEAN_SHAPE or path.startswith(RETRIEVAL):
-                    training, loaded[path] = self._built(loaded.get(path), count("training set"))
-            means = self._means(training, count("training means"))
+                    loaded[path] = self._built(loaded.get(path), count("training set"))
+            means = self._means(count("training means"))
             for path, name in zip(self.predictors, short_names(self.predictors), strict=True):
                 report = evaluate(
                     loaded[path], dataset, options, name=name, means=means, progress=count(name)
@@ -112,8 +111,8 @@ class Evaluate:
         for what, value in [*describe_reports(reports, options), *(("wrote", f"{p}") for p in written)]:
             sys.stdout.write(f"{what:12}  {value}\n")
 
-    def _built(self, source: Predictor | None, count: Count) -> tuple[PackedViews, Predictor]:
-        """Retrieval by the encoder of a predictor, or the mean shape without one, and the training set."""
+    def _built(self, source: Predictor | None, count: Count) -> Predictor:
+        """Retrieval by the encoder of a predictor, or the mean shape without one."""
         from ..learn.data.dataset import open_dataset
         from ..learn.data.packed_views import PackedViews
         from ..learn.methods.retrieval import MeanShape, Retrieval
@@ -124,35 +123,38 @@ class Evaluate:
         if training.skipped:
             reasons = "; ".join(training.skipped)
             sys.stderr.write(f"unrender: {len(training.skipped)} training objects left out: {reasons}\n")
-        return training, MeanShape.build(training) if source is None else Retrieval.build(source, training)
+        return MeanShape.build(training) if source is None else Retrieval.build(source, training)
 
-    def _means(self, training: PackedViews | None, count: Count) -> TrainingMeans | None:
-        """Means of the training set; none, and a word about it, where there is no such set ."""
+    def _means(self, count: Count) -> TrainingMeans | None:
+        """Means of a sample of the training set; none, and a word about it, where there is no such set."""
         from ..evaluate import training_means
         from ..learn.data.dataset import open_dataset
         from ..learn.data.packed_views import pack
 
-        if training is not None:
-            return training_means([training])
-        try:
+        skipped: list[str] = []
+
+        def sample() -> Iterator[PackedViews]:
             dataset = open_dataset(self.data, "train", self.categories or None)
+            chosen = range(0, len(dataset), max(1, len(dataset) // MEAN_OBJECTS))
+            for done, i in enumerate(chosen, 1):
+                try:
+                    yield pack(dataset[i])
+                except InputError as error:
+                    skipped.append(str(error))
+                count(done, len(chosen))
+
+        try:
+            means = training_means(sample())
         except InputError as error:
-            sys.stderr.write(f"unrender: light and colours are not compared with means: {error}\n")
+            reason = skipped[0] if skipped else error
+            sys.stderr.write(f"unrender: light and colours are not compared with means: {reason}\n")
             return None
-        chosen = range(0, len(dataset), max(1, len(dataset) // MEAN_OBJECTS))
-        parts, skipped = [], []
-        for done, i in enumerate(chosen, 1):
-            try:
-                parts.append(pack(dataset[i]))
-            except InputError as error:
-                skipped.append(str(error))
-            count(done, len(chosen))
         if skipped:
             sys.stderr.write(
                 f"unrender: {len(skipped)} objects left out of the training set's means, the first because "
                 f"{skipped[0]}\n"
             )
-        return training_means(parts) if parts else None
+        return means
 
     def _noted(self, report: Report) -> Report:
         notes = {"data": f"{self.data}", "split": self.split}

@@ -35,7 +35,7 @@ _PASSED_ON = (
 
 @dataclasses.dataclass(frozen=True)
 class Train:
-    """Train a network that predicts a 3D object from one picture, with pictures alone.
+    """Train a network that predicts a 3D object from one picture, without 3D shapes.
 
     Writes into OUT: predictor.safetensors, the best by validation so far; last.pt, which --resume goes on
     from; board, for TensorBoard (tensorboard --logdir OUT/board); and at the end training.json.

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from ..errors import InputError
 from ..learn.data.packed_views import PackedViews
 from ..learn.metrics import sphere_irradiance
 
@@ -27,13 +28,16 @@ class TrainingMeans:
 
 
 def training_means(parts: Iterable[PackedViews]) -> TrainingMeans:
-    """The means over one or more sets; unknown lights and the kind ``none`` do not count."""
+    """The means over one or more sets; unknown lights and the kind ``none`` do not count.
+
+    Raises:
+        InputError: there is no object.
+    """
     colors, irradiance = [], []
     for part in parts:
-        total = torch.stack([pictures.sum((0, 1, 2), dtype=torch.float64) for pictures in part.pictures])
-        colors.append(total[:, :3] / total[:, 3:])
+        colors.append(part.mean_colors(torch.arange(len(part))))
         known = [record for record in part.lights if record is not None and record.kind != "none"]
         irradiance += [sphere_irradiance(record) for record in known]
-    return TrainingMeans(
-        torch.cat(colors).nanmean(0).float(), torch.cat(irradiance).mean(0) if irradiance else None
-    )
+    if not colors:
+        raise InputError("means of a training set need an object that can be read, got none")
+    return TrainingMeans(torch.cat(colors).mean(0), torch.cat(irradiance).mean(0) if irradiance else None)

@@ -44,14 +44,15 @@ _LIGHT_COLOUR = 0.01
 def sized_views(views: Views, most: int, least: int = LEAST_SIZE) -> Views:
     """The views with at most ``most`` pixels on the longer side, and at least ``least``.
 
-    They are enlarged by a whole number. The grey rims of small masks say where in a pixel the edge runs; in a
-    larger picture it can be followed.
+    They are enlarged by a whole number, as far as ``most`` allows. The grey rims of small masks say where in
+    a pixel the edge runs; in a larger picture it can be followed.
     """
     scale = most / max(views.width, views.height)
     if scale < 1:
         views = views.resized(max(1, round(views.width * scale)), max(1, round(views.height * scale)))
-    factor = -(-least // max(views.width, views.height))
-    return views if factor == 1 else views.resized(views.width * factor, views.height * factor)
+    longer = max(views.width, views.height)
+    factor = min(-(-least // longer), most // longer)
+    return views if factor <= 1 else views.resized(views.width * factor, views.height * factor)
 
 
 def prepare_stage(state: FitState, stage: Stage, views: Views, options: FitOptions) -> None:
@@ -74,7 +75,8 @@ def prepare_stage(state: FitState, stage: Stage, views: Views, options: FitOptio
 def texture_side(vertices: Tensor, faces: Tensor, footprint: float, most: int) -> int:
     """Side of a texture whose texels are about the size of a pixel, as an atlas fills it by some 60 %.
 
-    Smaller texels would each be seen in too few pixels, and keep the noise of those.
+    Smaller texels would each be seen in too few pixels, and keep the noise of those. Pixels are those of the
+    pictures of the stage, which may be enlarged.
     """
     texels = float(face_areas(vertices, faces).sum()) / footprint**2 / 0.6
     return min(most, max(16, math.ceil(1.2 * math.sqrt(texels))))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from .data.light_record import LightRecord
-from .losses import light_loss, mirror_partners
+from .losses import mirror_partners
 from .methods.dibr import DIBRPredictor
 from .networks.texture_flow import mirrored_turn
 from .object_fits import ObjectFits
@@ -46,7 +46,8 @@ class Imitation:
         options: weights.
 
     Raises:
-        InputError: an object was not fitted, or predictor and fits do not have the same template or texture.
+        InputError: an object was not fitted, or predictor and fits do not have the same template or texture,
+            or the predictor learns recorded lights and the fits have found their own.
     """
 
     def __init__(
@@ -72,6 +73,11 @@ class Imitation:
             raise InputError(
                 f"the fits must have {wanted[0]} vertices and textures of {wanted[1]} rows, got "
                 f"{fits.vertices.shape[1]} and {fits.textures.shape[1]}"
+            )
+        if config.light_weight and not fits.recorded_light:
+            raise InputError(
+                f"light_weight {config.light_weight:g} needs fits under recorded light: "
+                "make them with unrender data fit --recorded-light"
             )
         rows = torch.tensor([places[name] for name in names])
         self.vertices, self.textures = fits.vertices[rows], fits.textures[rows]
@@ -103,7 +109,7 @@ class Imitation:
             terms["flow"] = predictor.flow_term(places, vertices[objects], cameras)
         light = predictor.light(features)
         assert light is not None
-        terms["light"] = options.light * light_loss(light, lights.reshape(-1)).mean()
+        terms["light"] = options.light * predictor.light_term(light, lights.reshape(-1))
         return terms | predictor.camera_terms(features, batch)
 
     def targets(self, batch: Batch) -> tuple[Tensor, Tensor, LightRecord]:
@@ -122,4 +128,5 @@ class Imitation:
             lights = lights.mirrored(batch.mirrored)
         if batch.tints is not None:
             textures = (textures @ batch.tints[:, None].to(textures).mT).clamp(0, 1)
+            lights = lights.recoloured(batch.tints > 0)
         return vertices, textures, lights

@@ -2,7 +2,7 @@
 
 A network that learns through a renderer sees each object for a moment, with all others in between. Fitting
 the shape, texture and lights of one object to its pictures takes a second or two, and does not depend on
-other objects, so many are fitted at once. From pictures alone, as everything here.
+other objects, so many are fitted at once. From pictures, and the lights that a data set records if asked for.
 """
 
 from __future__ import annotations
@@ -75,12 +75,14 @@ class ObjectFits:
         vertices: of the icosphere, deformed, shape (N, P, 3).
         textures: on :func:`~unrender.geometry.spherical_uvs`, shape (N, H, W, 3).
         lights: spherical-harmonic coefficients of each picture, shape (N, V, 9, 3).
+        recorded_light: whether these are the lights that the data set records.
     """
 
     names: list[str]
     vertices: Tensor
     textures: Tensor
     lights: Tensor
+    recorded_light: bool = False
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one safetensors file, in half precision."""
@@ -89,22 +91,28 @@ class ObjectFits:
         from safetensors.torch import save
 
         tensors = {n: getattr(self, n).half().contiguous() for n in ("vertices", "textures", "lights")}
-        write_file(path, save(tensors, {"names": json.dumps(self.names)}))
+        notes = {"names": json.dumps(self.names), "recorded_light": json.dumps(self.recorded_light)}
+        write_file(path, save(tensors, notes))
 
     @staticmethod
     def join(parts: Sequence[ObjectFits]) -> ObjectFits:
         """Fits of several sets as one.
 
         Raises:
-            InputError: they differ in vertices, texture or pictures of an object.
+            InputError: they differ in vertices, texture or pictures of an object, or in whose lights
+                they have.
         """
+        recorded = {part.recorded_light for part in parts}
+        if len(recorded) > 1:
+            raise InputError("fits of one training must all be under recorded light, or all under their own")
         shapes = {tuple(getattr(p, n).shape[1:] for n in ("vertices", "textures", "lights")) for p in parts}
         if len(shapes) > 1:
             raise InputError(
                 f"fits of one training must have vertices, textures and lights of one shape, got {shapes}"
             )
         tensors = [torch.cat([getattr(p, n) for p in parts]) for n in ("vertices", "textures", "lights")]
-        return ObjectFits([name for part in parts for name in part.names], *tensors)
+        names = [name for part in parts for name in part.names]
+        return ObjectFits(names, *tensors, recorded_light=recorded.pop())
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> ObjectFits:
@@ -121,13 +129,15 @@ class ObjectFits:
             raise InputError(f"fits of objects {path} do not exist")
         try:
             with safe_open(path, framework="pt") as file:
-                names = (file.metadata() or {}).get("names")
+                notes = file.metadata() or {}
+                names = notes.get("names")
                 tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
         except SafetensorError as error:
             raise InputError(f"{path} is not a readable safetensors file: {error}") from error
         if names is None or set(tensors) != {"vertices", "textures", "lights"}:
             raise InputError(f"{path} holds no fits of objects")
-        return ObjectFits(json.loads(names), **tensors)
+        recorded = json.loads(notes.get("recorded_light", "false"))
+        return ObjectFits(json.loads(names), **tensors, recorded_light=recorded)
 
 
 def fit_objects(
@@ -148,28 +158,29 @@ def fit_objects(
     """
     options = ObjectFitOptions() if options is None else options
     template = spherical_uvs(icosphere(options.subdivisions, radius=options.radius))
+    recorded = _recorded_lights(views) if options.recorded_light else None
     parts = []
     for rows in torch.arange(len(views)).split(AT_ONCE):
-        parts.append(_fit(views, rows, template, options))
+        parts.append(_fit(views, rows, template, options, recorded))
         if progress is not None:
             progress(int(rows[-1]) + 1, len(views))
     vertices, textures, lights = (torch.cat(values) for values in zip(*parts, strict=True))
-    return ObjectFits(list(views.names), vertices, textures, lights)
+    return ObjectFits(list(views.names), vertices, textures, lights, options.recorded_light)
 
 
 def _fit(
-    views: PackedViews, rows: Tensor, template: Mesh, options: ObjectFitOptions
+    views: PackedViews, rows: Tensor, template: Mesh, options: ObjectFitOptions, recorded: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Vertices, textures and lights of some objects."""
     count, height = len(rows), options.texture_size
     spread = spread_matrix(template, options.smoothness)
     topology = EdgeTopology.from_faces(template.faces, template.num_vertices)
     moves = torch.zeros(count, template.num_vertices, 3, requires_grad=True)
-    texels = torch.logit(_mean_colors(views, rows).clamp(0.02, 0.98))[:, None, None]
+    texels = torch.logit(views.mean_colors(rows).clamp(0.02, 0.98))[:, None, None]
     texels = texels.expand(count, height, 2 * height, 3).clone().requires_grad_()
     appearance = [texels]
-    if options.recorded_light:
-        lights = _recorded_lights(views, rows)
+    if recorded is not None:
+        lights = recorded[rows]
     else:
         lights = torch.zeros(count, views.views, 9, 3)
         lights[:, :, 0], lights[:, :, 1] = 0.8 * WHITE, 0.2 * WHITE
@@ -208,22 +219,15 @@ def _fit(
         return template.vertices + spread @ moves, torch.sigmoid(texels), lights.detach()
 
 
-def _recorded_lights(views: PackedViews, rows: Tensor) -> Tensor:
-    """Spherical-harmonic coefficients that the data set records, shape (B, V, 9, 3)."""
+def _recorded_lights(views: PackedViews) -> Tensor:
+    """Spherical-harmonic coefficients that the data set records, shape (N, V, 9, 3)."""
     found = []
-    for row in rows.tolist():
-        record = views.lights[row]
+    for name, record in zip(views.names, views.lights, strict=True):
         if record is None or record.coefficients is None:
             kind = "none recorded" if record is None else record.kind
-            raise InputError(f"{views.names[row]}: recorded_light needs light of kind harmonics, got {kind}")
+            raise InputError(f"{name}: recorded_light needs light of kind harmonics, got {kind}")
         found.append(record.coefficients)
     return torch.stack(found)
-
-
-def _mean_colors(views: PackedViews, rows: Tensor) -> Tensor:
-    """Mean colours of objects over all of their pictures, shape (B, 3)."""
-    total = views.pictures[rows].float().sum((1, 2, 3)) / 255
-    return total[:, :3] / total[:, 3:].clamp(min=1e-6)
 
 
 def _roughness(texels: Tensor) -> Tensor:

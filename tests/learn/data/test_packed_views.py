@@ -222,3 +222,12 @@ def test_objects_that_cannot_be_cut_out_are_named():
     assert len(packed.skipped) == 1
     assert "thin: a picture must show an object" in packed.skipped[0]
     assert len(PackedViews.load(Shelf([item, empty]))) == 2
+
+
+def test_a_batch_of_no_objects():
+    packed = pack(
+        capture(lopsided(), "thing", "things", CaptureOptions(size=16, views=2, points=10, voxels=8))
+    )
+    empty = packed.batch(torch.zeros(0, dtype=torch.long), torch.zeros(0, 2, dtype=torch.long))
+    assert empty.pictures.shape == (0, 2, 16, 16, 4)
+    assert empty.lights is None

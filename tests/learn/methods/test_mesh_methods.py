@@ -144,8 +144,9 @@ def test_recorded_light_that_is_not_there_is_asked_for(boxes):
         batch = dataclasses.replace(boxes, lights=lights).batch(rows, views)
         with pytest.raises(InputError, match="light_weight needs a data set that records the light"):
             predictor.loss(batch, 0.0)
-    with pytest.raises(InputError, match=r"light_weight 1.0 needs a light to predict, got light none"):
-        DIBRConfig(light="none", light_weight=1.0)
+    for kind in ("none", "phong"):
+        with pytest.raises(InputError, match=f"needs light harmonics or lambert, got {kind}"):
+            DIBRConfig(light=kind, light_weight=1.0)
 
 
 def test_colors_of_softras_leave_the_shape_alone(boxes):

@@ -7,6 +7,7 @@ from unrender.learn.data.augment import AugmentOptions
 from unrender.learn.data.dataset import open_dataset
 from unrender.learn.data.light_record import LightRecord
 from unrender.learn.data.packed_views import PackedViews
+from unrender.learn.methods.dibr import DIBRConfig
 from unrender.learn.methods.dvr import DVRConfig
 from unrender.learn.metrics import sphere_irradiance
 from unrender.learn.training import TrainOptions
@@ -137,6 +138,19 @@ def test_depth_is_in_the_batches_of_methods_that_learn_from_it(folder):
         assert 0.01 < float((depth > 0).float().mean()) < 0.9
     chosen = options(method="dvr", config=DVRConfig(size=32), data=(folder,))
     assert StepBatches(training_views(chosen), chosen)[0].depth is None
+
+
+def test_objects_without_recorded_light_are_left_out_where_it_teaches(tmp_path):
+    write_boxes(tmp_path)
+    (tmp_path / "box" / "box2" / "lights.npz").unlink()
+    config = DIBRConfig(size=32, light_weight=1.0)
+    source = training_views(options(method="dibr", config=config, data=(tmp_path,)))
+    plain = training_views(options(method="dibr", config=DIBRConfig(size=32), data=(tmp_path,)))
+    assert set(plain.names) - set(source.names) == {"box2"}
+    lazy = training_views(options(method="dibr", config=config, data=(tmp_path,), lazy=True))
+    with pytest.warns(UserWarning, match="box2 has no recorded light"):
+        assert lazy.batch(torch.tensor([2]), torch.tensor([[0, 1]])).index.tolist() == [3]
+    assert "has no recorded light, which light_weight asks for" in source.skipped[0]
 
 
 def test_lazy_views_replace_what_cannot_be_read(tmp_path):

@@ -41,7 +41,7 @@ def augment(batch: Batch, options: AugmentOptions, generator: torch.Generator) -
     """Change a batch at random.
 
     Args:
-        batch: pictures and their cameras.
+        batch: pictures, their cameras, and what is known of depth and light.
         options: what may be changed.
         generator: on the CPU; the same state gives the same changes.
     """
@@ -61,7 +61,10 @@ def augment(batch: Batch, options: AugmentOptions, generator: torch.Generator) -
         factors = 1 + options.color * gains
         colors = torch.minimum(colors * factors, alpha)
         tints = torch.nn.functional.one_hot(order, 3) * factors.reshape(count, 3, 1)
-        batch = dataclasses.replace(batch, pictures=torch.cat([colors, alpha], -1), tints=tints)
+        # a factor may be of surface or light, and is taken for the surface's; other channels are of both
+        lights = None if batch.lights is None else batch.lights.recoloured((tints > 0).to(tints))
+        pictures = torch.cat([colors, alpha], -1)
+        batch = dataclasses.replace(batch, pictures=pictures, tints=tints, lights=lights)
     if options.scale:
         batch = _zoomed(batch, zooms)
     return _mirrored(batch, flips) if options.flip else batch

@@ -97,6 +97,18 @@ class LightRecord:
         names = factors.keys() & FIELDS[self.kind]
         return dataclasses.replace(self, **{name: flip(getattr(self, name), factors[name]) for name in names})
 
+    def recoloured(self, matrices: Tensor) -> LightRecord:
+        """The same with other colours; white light stays white.
+
+        Args:
+            matrices: that colours (columns) are multiplied by, shape (B, 3, 3), B being the first batch
+                dimension.
+        """
+        if self.coefficients is None:
+            return self
+        matrices = matrices.to(self.coefficients).mT.unflatten(0, (-1, *[1] * (self.coefficients.ndim - 3)))
+        return dataclasses.replace(self, coefficients=self.coefficients @ matrices)
+
     @staticmethod
     def join(records: Sequence[LightRecord]) -> LightRecord:
         """Records of one kind, one after the other along their first batch dimension."""

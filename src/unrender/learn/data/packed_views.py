@@ -54,6 +54,7 @@ class PackedViews:
         *,
         crop: int | None = None,
         depth: bool = False,
+        light: bool = False,
         progress: Callable[[int, int], None] | None = None,
     ) -> PackedViews:
         """Read a data set; objects that cannot be read or cut out are left out and named in ``skipped``.
@@ -62,6 +63,7 @@ class PackedViews:
             dataset: objects with cameras, all with the same number and size of pictures.
             crop: cut every picture round its object, to squares of so many pixels (:meth:`cropped`).
             depth: with depth, which every object must have.
+            light: leave out objects whose light is not recorded, or of kind none.
             progress: called with the number of objects done and in all.
 
         Raises:
@@ -71,7 +73,7 @@ class PackedViews:
         skipped: list[str] = []
         for i in range(len(dataset)):
             try:
-                found.append(pack(dataset[i], crop=crop, depth=depth))
+                found.append(pack(dataset[i], crop=crop, depth=depth, light=light))
             except InputError as error:
                 skipped.append(str(error))
             if progress is not None:
@@ -149,6 +151,14 @@ class PackedViews:
         """Height and width of the pictures [pixels]."""
         return self.pictures.shape[2], self.pictures.shape[3]
 
+    def mean_colors(self, rows: Tensor) -> Tensor:
+        """Mean colours of some objects (B,) over all their pictures, inside the masks, shape (B, 3).
+
+        Black for an object that no picture shows.
+        """
+        total = torch.stack([self.pictures[row].sum((0, 1, 2), dtype=torch.float64) for row in rows.tolist()])
+        return (total[:, :3] / total[:, 3:].clamp(min=1)).float()
+
     def batch(self, objects: Tensor, views: Tensor) -> Batch:
         """Some pictures of some objects.
 
@@ -176,13 +186,13 @@ class PackedViews:
         )
 
     def _lights(self, objects: Tensor, views: Tensor) -> LightRecord | None:
-        found = []
+        found: list[LightRecord] = []
         for place, chosen in zip(objects.tolist(), views, strict=True):
             record = self.lights[place]
             if record is None or (found and record.kind != found[0].kind):
                 return None
             found.append(record[chosen][None])
-        return LightRecord.join(found)
+        return LightRecord.join(found) if found else None
 
     def cropped(self, size: int) -> PackedViews:
         """The same with every picture cut round its object; see :func:`~unrender.learn.crop.crop_to_object`.
@@ -208,17 +218,23 @@ class PackedViews:
         return dataclasses.replace(self, pictures=torch.stack(pictures), intrinsics=torch.stack(intrinsics))
 
 
-def pack(item: ObjectViews, *, crop: int | None = None, depth: bool = False) -> PackedViews:
+def pack(
+    item: ObjectViews, *, crop: int | None = None, depth: bool = False, light: bool = False
+) -> PackedViews:
     """One object as a set.
 
     Args:
         item: the object.
         crop: cut every picture round it, to squares of so many pixels.
         depth: with depth.
+        light: only if light is recorded.
 
     Raises:
-        InputError: it has no cameras, or no depth when that is asked for, or cannot be cut out of a picture.
+        InputError: it has no cameras, or no depth or light when that is asked for, or cannot be cut out of a
+            picture.
     """
+    if light and (item.lights is None or item.lights.kind == "none"):
+        raise InputError(f"{item.name} has no recorded light, which light_weight asks for")
     if depth and item.depth is None:
         raise InputError(f"{item.name} has no depth, which depth_weight asks for")
     if item.cameras is None:

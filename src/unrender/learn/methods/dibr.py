@@ -52,7 +52,7 @@ class DIBRConfig(MeshPredictorConfig):
 
     Raises:
         InputError: a weight is negative, a sigma not positive, a camera is predicted without crops, there is
-            texture flow without a texture, or a weight on light that is not predicted.
+            texture flow without a texture, or a weight on light that is not predicted or has highlights.
     """
 
     sigma_ndc: tuple[float, float] = (1 / 7000, 1 / 7000)
@@ -79,8 +79,11 @@ class DIBRConfig(MeshPredictorConfig):
             raise InputError("camera=True needs crop=True: cameras are predicted for crops of objects")
         if self.texture_flow and self.appearance != "texture":
             raise InputError(f"texture_flow=True needs appearance texture, got {self.appearance}")
-        if self.light_weight and self.light == "none":
-            raise InputError(f"light_weight {self.light_weight} needs a light to predict, got light none")
+        if self.light_weight and self.light not in ("harmonics", "lambert"):
+            raise InputError(
+                f"light_weight {self.light_weight} needs light harmonics or lambert, got {self.light}: "
+                "there is no loss on highlights"
+            )
 
 
 class DIBRPredictor(MeshPredictor):
@@ -215,9 +218,8 @@ class DIBRPredictor(MeshPredictor):
         terms, light = self.camera_terms(features, batch), self.light(features)
         if self.config.light_weight:
             assert light is not None
-            recorded = recorded_lights(batch)
-            terms["light"] = self.config.light_weight * light_loss(light, recorded).mean()
-            light = recorded
+            terms["light"] = self.config.light_weight * self.light_term(light, recorded_lights(batch))
+            light = recorded_lights(batch)
         terms |= self.picture_terms(Prediction(self._painted(vertices, colors), light), batch, progress)
         if places is not None:
             terms["flow"] = self.flow_term(places, vertices, _flat(batch.cameras))
@@ -234,6 +236,11 @@ class DIBRPredictor(MeshPredictor):
         with torch.autocast(places.device.type, enabled=False):
             target, known = self.aids["texels"](vertices.detach().float(), self.template_faces, cameras)
             return self.config.flow_weight * flow_loss(places.float(), target, known).mean()
+
+    def light_term(self, found: LightRecord, target: LightRecord) -> Tensor:
+        """The mean of :func:`~unrender.learn.losses.light_loss`, in single precision."""
+        with torch.autocast(self.device.type, enabled=False):
+            return light_loss(found.map(lambda value, _: value.float()), target).mean()
 
     def camera_terms(self, features: Tensor, batch: Batch) -> dict[str, Tensor]:
         """The weighted term on cameras, where they are predicted.

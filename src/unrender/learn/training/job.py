@@ -35,7 +35,7 @@ def train(
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> TrainResult:
-    """Train a predictor with pictures alone.
+    """Train a predictor with pictures, and what a data set records of depth and light if its method asks.
 
     Writes into ``options.out``: ``predictor.safetensors``, the best by validation so far; ``last.pt``, where
     the training stands; ``board/``, for TensorBoard; and at the end ``training.json``, options and numbers.

@@ -27,6 +27,7 @@ class LazyViews:
         dataset: objects with cameras, all with pictures of one number and size.
         crop: sides of crops round the objects [pixels]; the whole pictures when None.
         depth: with depth, which every object must have.
+        light: leave out objects whose light is not recorded, or of kind none.
 
     Attributes:
         names: of the objects.
@@ -36,10 +37,13 @@ class LazyViews:
         InputError: no object can be read.
     """
 
-    def __init__(self, dataset: ObjectDataset, *, crop: int | None = None, depth: bool = False) -> None:
+    def __init__(
+        self, dataset: ObjectDataset, *, crop: int | None = None, depth: bool = False, light: bool = False
+    ) -> None:
         self.dataset = dataset
         self.crop = crop
         self.depth = depth
+        self.light = light
         self.names = list(dataset.names)
         self.skipped: list[str] = []
         self._warned: set[int] = set()
@@ -80,7 +84,7 @@ class LazyViews:
         for step in range(len(self.dataset)):
             here = (place + step) % len(self.dataset)
             try:
-                return here, pack(self.dataset[here], crop=self.crop, depth=self.depth)
+                return here, pack(self.dataset[here], crop=self.crop, depth=self.depth, light=self.light)
             except InputError as error:
                 reason = str(error)
                 if here not in self._warned:

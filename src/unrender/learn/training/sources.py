@@ -59,9 +59,10 @@ def training_views(
     objects = _opened(options, options.data, "train")
     crop = options.config.size if options.config.crop else None
     depth = getattr(options.config, "depth_weight", 0.0) > 0
+    light = getattr(options.config, "light_weight", 0.0) > 0
     if options.lazy:
-        return LazyViews(objects, crop=crop, depth=depth)
-    return PackedViews.load(objects, crop=crop, depth=depth, progress=progress)
+        return LazyViews(objects, crop=crop, depth=depth, light=light)
+    return PackedViews.load(objects, crop=crop, depth=depth, light=light, progress=progress)
 
 
 def validation_views(options: TrainOptions) -> PackedViews | None:
