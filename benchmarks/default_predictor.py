@@ -50,6 +50,7 @@ CONFIG = quick_config(
     camera_weight=0.5,
     symmetry_weight=0.1,
     texture_channels=16,
+    light_encoder=True,
     light_weight=3.0,  # how bright light and colours are, one picture does not tell
 )
 FITTED_AT_ONCE = 48  # objects between two files of fits

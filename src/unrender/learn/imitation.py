@@ -10,7 +10,7 @@ from torch import Tensor
 from ..errors import InputError
 from .data.light_record import LightRecord
 from .losses import mirror_partners
-from .methods.dibr import DIBRPredictor
+from .methods.dibr import DIBRPredictor, flat_cameras
 from .networks.texture_flow import mirrored_turn
 from .object_fits import ObjectFits
 from .predictor import Batch
@@ -107,7 +107,7 @@ class Imitation:
         if places is not None:
             cameras = batch.cameras[objects, some % shape[1]]
             terms["flow"] = predictor.flow_term(places, vertices[objects], cameras)
-        light = predictor.light(features)
+        light = predictor.light(features, pictures, flat_cameras(batch.cameras))
         assert light is not None
         terms["light"] = options.light * predictor.light_term(light, lights.reshape(-1))
         return terms | predictor.camera_terms(features, batch)

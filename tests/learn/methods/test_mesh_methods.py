@@ -15,6 +15,7 @@ from unrender.learn.methods.dibr import DIBRConfig, DIBRPredictor
 from unrender.learn.methods.nmr import NMRConfig
 from unrender.learn.methods.softras import SoftRasConfig, SoftRasPredictor
 from unrender.learn.metrics import sphere_irradiance
+from unrender.learn.networks.camera_head import ViewDirections, view_angles
 from unrender.learn.networks.resnet import ResNet
 from unrender.learn.registry import METHODS, load_predictor, make_predictor, read_card, save_predictor
 from unrender.render import render
@@ -135,6 +136,42 @@ def test_recorded_light_teaches_the_head_and_lights_the_pictures(boxes):
     assert all(p.grad is None for p in head.parameters())  # pictures alone do not move it
     terms["light"].backward()
     assert all(p.grad is not None for p in head.parameters())
+
+
+def test_light_is_found_in_the_frames_of_likely_cameras_by_an_encoder_of_its_own(boxes):
+    torch.manual_seed(0)
+    config = DIBRConfig(**SMALL, texture_size=8, camera=True, crop=True, light_weight=1.0, light_encoder=True)
+    predictor = DIBRPredictor(config).eval()
+    head, camera_head = predictor.light_head, predictor.camera_head
+    assert head is not None
+    assert camera_head is not None
+    batch = boxes.batch(torch.tensor([0]), torch.tensor([[0, 3, 5]]))
+    pictures, cameras = batch.pictures[0], batch.cameras[0]
+    azimuth, elevation = view_angles(cameras)
+    position = azimuth * (camera_head.bins / (2 * torch.pi)) % camera_head.bins
+    nearest = position.round() % camera_head.bins
+    scores = torch.full((3, camera_head.bins), -50.0).scatter(1, nearest.long()[:, None], 50.0)
+    offset = (position - nearest + camera_head.bins / 2) % camera_head.bins - camera_head.bins / 2
+    sure = ViewDirections(scores, offset[:, None].expand_as(scores), elevation[:, None].expand_as(scores))
+    with torch.no_grad():
+        head.layers[-1].weight.normal_()  # pyright: ignore[reportCallIssue]
+        features = predictor.encoder(pictures)
+        known = predictor.light(features, pictures, cameras)
+        believed = predictor.light(features, pictures)
+        camera_head.forward = lambda features: sure
+        right = predictor.light(features, pictures)
+    assert known is not None
+    assert believed is not None
+    assert right is not None
+    torch.testing.assert_close(sphere_irradiance(right), sphere_irradiance(known), atol=1e-3, rtol=1e-3)
+    assert float((sphere_irradiance(believed) - sphere_irradiance(known)).abs().max()) > 0.1
+    del camera_head.forward
+    predictor.loss(batch, 0.0)["light"].backward()
+    assert all(p.grad is None for p in predictor.encoder.parameters())
+    assert predictor.light_encoder is not None
+    assert all(p.grad is not None for p in predictor.light_encoder.parameters())
+    with pytest.raises(InputError, match="light_encoder=True needs a light to predict"):
+        DIBRConfig(light="none", light_encoder=True)
 
 
 def test_recorded_light_that_is_not_there_is_asked_for(boxes):

@@ -18,6 +18,7 @@ from unrender.learn.networks.texture_decoders import (
     mean_color,
 )
 from unrender.render import Camera
+from unrender.render.harmonics import irradiance
 
 
 def test_encoder_of_the_paper_has_its_weights():
@@ -143,6 +144,31 @@ def test_untrained_light_leaves_colors_nearly_as_they_are():
     shading = lights[0].diffuse(torch.zeros(3, 5, 3), normals)
     expected = 0.8 + 0.2 * 2 / math.sqrt(3) * normals[..., 1:2]  # an ambient part, and more from above
     assert torch.allclose(shading, expected.expand(3, 5, 3), atol=0.1)
+
+
+def test_light_said_in_cameras_frames_is_turned_into_the_objects():
+    head, features = LightHead(8, "harmonics"), torch.randn(2, 8)
+    with torch.no_grad():
+        head.layers[-1].weight.normal_()  # pyright: ignore[reportCallIssue]
+        cameras = Camera.orbit(
+            2.7, torch.tensor([20.0, -10.0]), torch.tensor([30.0, 200.0]), fov_y=30, width=8, height=8
+        )
+        turn = cameras.world_to_camera[:, :3, :3].mT
+        plain = head(features).coefficients
+        none = torch.zeros(1, 9, 3)
+        none[:, 0], none[:, 1] = 0.8 * 2 * math.pi**0.5, 0.2 * 2 * math.pi**0.5
+        both = torch.stack([turn, turn.flip(0)], 1)
+        found = head(features, both, torch.tensor([[1.0, 0.0], [0.25, 0.75]])).coefficients
+    assert plain is not None
+    assert found is not None
+    normals = torch.nn.functional.normalize(torch.randn(50, 3), dim=-1)
+
+    for row, weights in enumerate(([1.0, 0.0], [0.25, 0.75])):
+        # what the head adds, seen along a normal of the object, is what it says of that normal in each camera
+        expected = sum(
+            w * irradiance((plain - none)[row], normals @ both[row, k]) for k, w in enumerate(weights)
+        )
+        torch.testing.assert_close(irradiance((found - none)[row], normals), expected, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["lambert", "phong"])

@@ -12,10 +12,10 @@ from ...errors import InputError
 from ...geometry import Mesh, spherical_uvs
 from ...render import DIBR, Camera
 from ..crop import place_camera
-from ..data.capture import N3MR_DISTANCE, N3MR_FOV
 from ..data.light_record import LightKind, LightRecord
 from ..losses import light_loss
-from ..networks.camera_head import CameraHead
+from ..networks.camera_head import CameraHead, orbit_poses
+from ..networks.conv_encoder import ConvEncoder
 from ..networks.light_head import LightHead
 from ..networks.shape_decoders import OffsetShape
 from ..networks.texture_decoders import UVTextureDecoder, VertexColorDecoder, mean_color
@@ -23,6 +23,9 @@ from ..networks.texture_flow import SeenTexels, TextureFlow, flow_loss
 from ..prediction import Prediction
 from ..predictor import Batch
 from .mesh_predictor import MeshPredictor, MeshPredictorConfig
+
+LIGHT_CHANNELS = (32, 64, 128)  # of the light's encoder
+LIGHT_HIDDEN = 256
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,7 +44,9 @@ class DIBRConfig(MeshPredictorConfig):
             (:class:`~unrender.learn.networks.texture_decoders.UVMapDecoder`).
         texture_flow: copy the texture from the picture where that can be (ours;
             :class:`~unrender.learn.networks.texture_flow.TextureFlow`); else decode all of it, as published.
-        light: kind of light that is predicted; ``none`` leaves it in the texture.
+        light: kind of light that is predicted; ``none`` leaves it in the texture. Beside a camera head,
+            harmonics are found in the camera's frame.
+        light_encoder: find light with an encoder of its own, since features of shape tell little of shading.
         light_weight: of :func:`~unrender.learn.losses.light_loss` against the lights that the data set
             records, under which the loss on pictures then draws. 0, as published, learns light from pictures
             alone, which cannot tell a bright light from bright colours.
@@ -69,6 +74,7 @@ class DIBRConfig(MeshPredictorConfig):
     learned_scale: bool = False
     flow_weight: float = 1.0
     camera_weight: float = 0.1
+    light_encoder: bool = False
     light_weight: float = 0.0
 
     def __post_init__(self) -> None:
@@ -79,6 +85,8 @@ class DIBRConfig(MeshPredictorConfig):
             raise InputError("camera=True needs crop=True: cameras are predicted for crops of objects")
         if self.texture_flow and self.appearance != "texture":
             raise InputError(f"texture_flow=True needs appearance texture, got {self.appearance}")
+        if self.light_encoder and self.light == "none":
+            raise InputError("light_encoder=True needs a light to predict, got light none")
         if self.light_weight and self.light not in ("harmonics", "lambert"):
             raise InputError(
                 f"light_weight {self.light_weight} needs light harmonics or lambert, got {self.light}: "
@@ -111,6 +119,11 @@ class DIBRPredictor(MeshPredictor):
         else:
             self.colors = VertexColorDecoder(config.features, template.num_vertices)
         self.light_head = None if config.light == "none" else LightHead(config.features, config.light)
+        self.light_encoder = None
+        if config.light_encoder:
+            self.light_encoder = ConvEncoder(
+                channels=LIGHT_CHANNELS, hidden=LIGHT_HIDDEN, features=config.features, size=config.size
+            )
         self.camera_head = CameraHead(config.features) if config.camera else None
 
     def make_shape(self, template: Mesh) -> OffsetShape:
@@ -159,9 +172,28 @@ class DIBRPredictor(MeshPredictor):
             return self.colors(features, pictures)
         return self.colors(features, mean_color(pictures)), None
 
-    def light(self, features: Tensor) -> LightRecord | None:
-        """The light in the picture."""
-        return None if self.light_head is None else self.light_head(features)
+    def light(self, features: Tensor, pictures: Tensor, cameras: Camera | None = None) -> LightRecord | None:
+        """The light in the pictures.
+
+        Args:
+            features: of B pictures.
+            pictures: shape (B, H, W, 4).
+            cameras: that took them, batch shape (B,), where they are known; else those that a predictor of
+                cameras believes in.
+        """
+        if self.light_head is None:
+            return None
+        seen = features if self.light_encoder is None else self.light_encoder(pictures)
+        if self.camera_head is None or self.config.light != "harmonics":
+            return self.light_head(seen)
+        with torch.autocast(features.device.type, enabled=False):
+            if cameras is None:
+                with torch.no_grad():
+                    rotations, weights = self.camera_head.rotations(self.camera_head(features.float()))
+            else:
+                rotations = cameras.world_to_camera[:, None, :3, :3].mT
+                weights = rotations.new_ones(rotations.shape[:2])
+            return self.light_head(seen.float(), rotations, weights)
 
     def forward(self, pictures: Tensor) -> Prediction:
         """See :meth:`~unrender.learn.predictor.Predictor.forward`. A camera head adds a camera."""
@@ -198,14 +230,7 @@ class DIBRPredictor(MeshPredictor):
         assert self.camera_head is not None
         assert prediction.mesh is not None
         azimuth, elevation, probability = self.camera_head.best(self.camera_head(features), count)
-        poses = Camera.orbit(
-            N3MR_DISTANCE,
-            torch.rad2deg(elevation),
-            torch.rad2deg(azimuth),
-            fov_y=N3MR_FOV,
-            width=pictures.shape[2],
-            height=pictures.shape[1],
-        ).world_to_camera
+        poses = orbit_poses(azimuth, elevation)
         vertices = prediction.mesh.vertices[:, None].expand(-1, count, -1, -1)
         alpha = pictures[:, None, ..., 3].expand(-1, count, -1, -1)
         return place_camera(vertices, poses, alpha), probability
@@ -215,14 +240,15 @@ class DIBRPredictor(MeshPredictor):
         pictures = batch.pictures.flatten(0, 1)
         features = self.encoder(pictures)
         vertices, (colors, places) = self.shape(features), self.texture(features, pictures)
-        terms, light = self.camera_terms(features, batch), self.light(features)
+        terms = self.camera_terms(features, batch)
+        light = self.light(features, pictures, flat_cameras(batch.cameras))
         if self.config.light_weight:
             assert light is not None
             terms["light"] = self.config.light_weight * self.light_term(light, recorded_lights(batch))
             light = recorded_lights(batch)
         terms |= self.picture_terms(Prediction(self._painted(vertices, colors), light), batch, progress)
         if places is not None:
-            terms["flow"] = self.flow_term(places, vertices, _flat(batch.cameras))
+            terms["flow"] = self.flow_term(places, vertices, flat_cameras(batch.cameras))
         return terms
 
     def flow_term(self, places: Tensor, vertices: Tensor, cameras: Camera) -> Tensor:
@@ -251,7 +277,7 @@ class DIBRPredictor(MeshPredictor):
         """
         if self.camera_head is None:
             return {}
-        loss = self.camera_head.loss(self.camera_head(features), _flat(batch.cameras))
+        loss = self.camera_head.loss(self.camera_head(features), flat_cameras(batch.cameras))
         return {"camera": self.config.camera_weight * loss}
 
 
@@ -270,7 +296,7 @@ def recorded_lights(batch: Batch) -> LightRecord:
     return lights.reshape(-1)
 
 
-def _flat(cameras: Camera) -> Camera:
+def flat_cameras(cameras: Camera) -> Camera:
     """Cameras of batch shape (B, K) one after the other."""
     return cameras.replace(
         world_to_camera=cameras.world_to_camera.flatten(0, 1), intrinsics=cameras.intrinsics.flatten(0, 1)

@@ -95,8 +95,8 @@ class MeshPredictor(Predictor):
         """The mesh with its colours; without any here."""
         return Mesh(vertices, self.template_faces)
 
-    def light(self, features: Tensor) -> LightRecord | None:
-        """The light in the picture; none here."""
+    def light(self, features: Tensor, pictures: Tensor) -> LightRecord | None:
+        """The light in the pictures; none here."""
         return None
 
     def prepare_training(self) -> None:
@@ -120,7 +120,7 @@ class MeshPredictor(Predictor):
     def decode(self, features: Tensor, pictures: Tensor) -> Prediction:
         """What features (B, F) say of the pictures (B, H, W, 4) that they come from."""
         mesh = self.appearance(self.shape(features), features, pictures)
-        return Prediction(mesh, self.light(features))
+        return Prediction(mesh, self.light(features, pictures))
 
     def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         """See :meth:`~unrender.learn.predictor.Predictor.loss`."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...render import Camera
+from ..data.capture import N3MR_DISTANCE, N3MR_FOV
 
 
 class ViewDirections(NamedTuple):
@@ -68,6 +69,23 @@ class CameraHead(nn.Module):
         probability, bins = said.scores.softmax(-1).topk(count, dim=-1)
         azimuth = (bins + said.places.gather(1, bins)) * (2 * math.pi / self.bins)
         return azimuth, said.elevations.gather(1, bins), probability
+
+    def rotations(self, said: ViewDirections) -> tuple[Tensor, Tensor]:
+        """From the frame of each bin's camera to the object's, (B, n, 3, 3), and probabilities (B, n)."""
+        bins = torch.arange(self.bins, device=said.scores.device)
+        azimuth, elevation = (bins + said.places) * (2 * math.pi / self.bins), said.elevations
+        return orbit_poses(azimuth, elevation)[..., :3, :3].mT, said.scores.softmax(-1)
+
+
+def orbit_poses(azimuth: Tensor, elevation: Tensor) -> Tensor:
+    """World to camera of cameras about the origin at the training pictures' distance, shape (..., 4, 4).
+
+    Args:
+        azimuth: [radians], shape (...).
+        elevation: [radians], shape (...).
+    """
+    degrees = torch.rad2deg(elevation), torch.rad2deg(azimuth)
+    return Camera.orbit(N3MR_DISTANCE, *degrees, fov_y=N3MR_FOV, width=1, height=1).world_to_camera
 
 
 def view_angles(cameras: Camera) -> tuple[Tensor, Tensor]:
