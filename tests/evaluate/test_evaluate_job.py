@@ -156,11 +156,12 @@ def test_a_solid_prediction(egg):
     assert scores["mask_iou"] > 0.75
     assert "psnr" not in scores
     empty = evaluate(solid(0.8 * egg.voxels.float()), Objects(egg), EvaluateOptions(points=100, level=0.9))
+    black = empty.mean()["psnr_mean_color"]  # whatever the colour
     assert empty.mean() == pytest.approx(
         {
             "iou": 0, "f_score@0.01": 0, "f_score@0.02": 0, "f_score@0.05": 0, "chamfer_l1": 3**0.5,
             "chamfer_l1_x10": 10 * 3**0.5, "chamfer_l2": 6, "normal_consistency": 0, "mask_iou": 0,
-            "psnr_mean_color": empty.mean()["psnr_mean_color"],
+            "psnr_mean_color": black, "psnr_best_color": black, "psnr_true_colors": black,
         }
     )  # fmt: skip
 
@@ -257,6 +258,20 @@ def test_colours_are_also_compared_where_both_are(egg, ellipsoid):
     assert scores["psnr_both_true_light"] > scores["psnr_true_light"] + 5
     assert scores["psnr_both_mean_color"] > scores["psnr_mean_color"] + 1
     assert "psnr_both_training_color" not in scores
+    assert scores["psnr_mean_color"] <= scores["psnr_best_color"] < scores["psnr_true_colors"] < 40
+    assert scores["psnr_both_mean_color"] <= scores["psnr_both_best_color"]
+    # only what the ball leaves empty, which is black, is wrong in true colours
+    (found,) = evaluate(oracle(egg, small), Objects(egg), SMALL).objects
+    psnrs = []
+    for view in range(len(egg)):
+        if view != found.view:
+            truth = egg.pictures[view].numpy() / 255
+            mask = render(small, egg.cameras[view].resized(64, 64)).mask
+            missed = ~mask.view(32, 2, 32, 2).any(3).any(1).numpy()
+            inside = truth[..., 3] > 0.5
+            drawn = np.where(missed[..., None], 0.0, truth[..., :3])[inside]
+            psnrs.append(peak_signal_noise_ratio(truth[..., :3][inside], drawn, data_range=1))
+    assert scores["psnr_true_colors"] == pytest.approx(np.mean(psnrs), abs=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,12 @@ def picture_scores(
     constants = {"_mean_color": _mean_color(item.pictures[view].to(device).float() / 255)}
     if training_color is not None:
         constants["_training_color"] = training_color.to(device)
+    # what colours could reach on this shape: one for each object, or all of them
+    inside = truth[..., 3:] > 0.5
+    both = inside & covered
+    constants["_best_color"] = (truth[..., :3] * both).sum((0, 1, 2)) / both.sum().clamp(min=1)
+    perfect = torch.where(covered, truth[..., :3], 0)
+    scores["psnr_true_colors"] = masked_psnr(perfect, truth[..., :3], inside[..., 0])
     for suffix, color in constants.items():
         scores |= _psnrs(torch.where(covered, color, 0), covered, truth, suffix)
     if mesh is not None and _has_colors(mesh):

@@ -38,10 +38,13 @@ def metrics(options: EvaluateOptions) -> dict[str, Metric]:
         "ssim_true_light": Metric("SSIM, true light", 3, "higher"),
         "psnr_mean_color": Metric("PSNR of mean colour", 2, "higher"),
         "psnr_training_color": Metric("PSNR of training colour", 2, "higher"),
+        "psnr_best_color": Metric("PSNR of best colour", 2, "higher"),
+        "psnr_true_colors": Metric("PSNR of true colours", 2, "higher"),
         "psnr_both": Metric("PSNR of both", 2, "higher"),
         "psnr_both_true_light": Metric("PSNR of both, true light", 2, "higher"),
         "psnr_both_mean_color": Metric("PSNR of both, mean colour", 2, "higher"),
         "psnr_both_training_color": Metric("PSNR of both, training colour", 2, "higher"),
+        "psnr_both_best_color": Metric("PSNR of both, best colour", 2, "higher"),
         "light_angle": Metric("Light angle", 1, "lower"),
         "light_angle_of_mean": Metric("Light angle of mean light", 1, "lower"),
         "irradiance_error": Metric("Irradiance error", 3, "lower"),
@@ -90,6 +93,8 @@ def definitions(options: EvaluateOptions) -> dict[str, str]:
             "the predicted shape painted with the mean colour of the input inside its mask, without light"
         ),
         "training colour": "painted with the mean colour of the training set's objects, without light",
+        "best colour": "painted with the one colour that suits the object best, to know what one could reach",
+        "true colours": "painted with the true ones, to know what the shape costs",
         "of both": "of the pixels that truth and prediction both cover: of colours, whatever the shape",
         "Light angle": (
             "between the true and the predicted main direction of light, in degrees, from the views of 3D IoU"
