@@ -35,6 +35,7 @@ _ANCHOR = 0.2
 _COLOUR = 0.5
 _ROUGHNESS = 0.1
 _LIGHT = 0.02
+_LIGHT_COLOUR = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -267,6 +268,9 @@ class _Refinement:
             for name in FIELDS[self.light.kind]:
                 change = getattr(self.light, name) - getattr(self.first_light, name)
                 loss = loss + _LIGHT * change.square().mean()
+                if name == "coefficients":  # what differs between channels is more often paint than light
+                    cast = change - change.mean(-1, keepdim=True)
+                    loss = loss + _LIGHT_COLOUR * cast.square().mean()
         return loss
 
 
