@@ -63,6 +63,22 @@ def test_shape_and_colours_come_to_those_of_the_picture(ball):
     assert found.mesh.num_faces > 4000  # subdivided
 
 
+def test_what_differs_between_channels_is_paint_rather_than_light(ball):
+    """Red on the left and blue on the right: two paints, or light of two colours; it is lit in grey."""
+    texture = torch.tensor([0.8, 0.2, 0.2]).repeat(32, 64, 1)
+    sides = render(ball, orbit(0)).uv[0][..., 0][render(ball, orbit(0)).mask[0]]
+    half = torch.arange(64) / 64 > float(sides.median())
+    texture[:, half] = torch.tensor([0.2, 0.2, 0.8])
+    crop = crop_of(ball.replace(texture=texture), orbit(0))
+    assert 0.2 < float((crop[..., 0] > crop[..., 2]).sum() / (crop[..., 3] > 0.5).sum()) < 0.8
+    found: Any = refine(prediction_of(ball, orbit(0)), crop, steps=60)
+    light = found.light.coefficients[0]
+    assert float((light - light.mean(-1, keepdim=True)).abs().max()) < 0.2
+    drawn = render(found.mesh, found.camera, found.light.lights()).rgb[0]
+    inside = crop[..., 3] > 0.99
+    assert float((drawn - crop[..., :3])[inside].abs().mean()) < 0.05
+
+
 def test_the_side_that_is_not_seen_keeps_its_depth_and_mirrors_colours(ball):
     """Red on the side that the camera sees: the mirror image of that side turns red, the rest stays grey."""
     crop = crop_of(ball.replace(texture=torch.tensor([0.9, 0.1, 0.1]).expand(32, 64, 3)), orbit(60))
