@@ -122,12 +122,12 @@ def test_partly_covered_pixels_do_not_empty_the_hull(views):
         return 10 * (0.3 - points.norm(dim=-1)), torch.zeros_like(points)
 
     hits = cast(ball, rays)
-    counts = sampler.counts(rays, hits, partial)
+    unsure = sampler.unsure(rays, hits, partial)
     x = rays.at(hits.depth)[:, 0]
     sure = x.abs() > 0.1  # but for where the grid of the hull changes
-    assert bool(counts[~partial].all())
-    assert not bool(counts[partial & ~hits.hit].any())
-    assert torch.equal(counts[partial & hits.hit & sure], x[partial & hits.hit & sure] > 0)
+    assert not bool(unsure[~partial].any())
+    assert bool(unsure[partial & ~hits.hit].all())
+    assert torch.equal(unsure[partial & hits.hit & sure], x[partial & hits.hit & sure] <= 0)
 
 
 def test_some_rays_have_depth(views):
@@ -136,10 +136,29 @@ def test_some_rays_have_depth(views):
     sampler = RaySampler(dataclasses.replace(views, depth=depth), torch.ones(8, 8, 8), HALF_SIDE)
     rays, targets, _ = sampler.draw(1000, torch.Generator().manual_seed(0))
     assert targets.depth is not None
-    assert 250 <= int((targets.depth > 0).sum()) < 300
+    assert 248 <= int((targets.depth > 0).sum()) < 300
     pixels = views.cameras[3].project(rays.at(targets.depth)[targets.depth > 0])
     torch.testing.assert_close(pixels[:, 1], torch.full_like(pixels[:, 1], 20.5))
     torch.testing.assert_close(pixels[:, 2], torch.full_like(pixels[:, 2], 2.0))
+
+
+def test_rays_come_in_squares_of_pixels(views):
+    depth = torch.zeros_like(views.masks)
+    depth[3, 20, 20] = 2.0
+    with_depth = dataclasses.replace(views, depth=depth)
+    for seen, squares in ((views, 250), (with_depth, 188)):
+        sampler = RaySampler(seen, torch.ones(8, 8, 8), HALF_SIDE)
+        rays, targets, _ = sampler.draw(1000, torch.Generator().manual_seed(0))
+        assert (len(targets.inside), targets.squares) == (1000, squares)
+        origins = rays.origins[: 4 * squares].reshape(-1, 4, 3)
+        view = (origins[:, 0, None] - views.cameras.center).norm(dim=-1).argmin(-1)
+        points = rays.at(torch.ones(1000))[: 4 * squares].reshape(-1, 4, 3)
+        pixels = torch.stack([views.cameras[i].project(p)[:, :2] for i, p in zip(view, points, strict=True)])
+        corner = pixels[:, :1]
+        assert float(corner.min()) > 0.49
+        assert float(pixels.max()) < 39.51
+        wanted = torch.tensor([[0.0, 0], [1, 0], [0, 1], [1, 1]]).expand_as(pixels)
+        torch.testing.assert_close(pixels - corner, wanted, rtol=0, atol=1e-3)
 
 
 def test_rays_say_what_their_pixels_do(views):

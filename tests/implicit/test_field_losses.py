@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -104,20 +105,46 @@ def test_gradients_of_pictures_ignore_their_brightness():
     hits = cast(ball, rays)
     colors = torch.where(hits.hit[:, None], (rays.at(hits.depth) + 1) / 2, 0)
     options = FieldLossOptions(gradient=2.0, normal=0.0)
+    whole = hits.hit.reshape(-1, 4).all(-1)
 
     def loss(target):
-        return float(field_losses(ball, rays, hits, RayTargets(target, hits.hit), options)["gradient"])
+        known = RayTargets(target, hits.hit, squares=len(whole))
+        return float(field_losses(ball, rays, hits, known, options)["gradient"])
 
     # a square counts when its four pixels hit; the root of its square has 1e-12 added
-    whole = hits.hit.reshape(-1, 4).all(-1)
     assert 10 < int(whole.sum()) < int(hits.hit.sum()) // 4
     assert loss(colors + 0.1) == pytest.approx(2 * int(whole.sum()) * 1e-6 / len(hits.hit), rel=1e-3)
     # red rises by 0.3 to the right and green by 0.4 downwards in every square
     ramp = torch.tensor([[0.0, 0, 0], [0.3, 0, 0], [0, 0.4, 0], [0.3, 0.4, 0]]).repeat(len(whole), 1)
     assert loss(colors + ramp) == pytest.approx(2 * int(whole.sum()) * 0.5 / len(hits.hit), rel=1e-6)
-    three = rays.select(slice(0, 3))
-    with pytest.raises(InputError, match="fours for gradients of pictures, got 3"):
-        field_losses(ball, three, cast(ball, three), RayTargets(colors[:3], hits.hit[:3]), options)
+    # of the rays after the squares nothing is compared
+    half = len(whole) // 2
+    some = RayTargets(colors + ramp, hits.hit, squares=half)
+    found = float(field_losses(ball, rays, hits, some, options)["gradient"])
+    assert found == pytest.approx(2 * int(whole[:half].sum()) * 0.5 / len(hits.hit), rel=1e-6)
+    for squares in (0, len(whole) + 1):
+        wrong = RayTargets(colors, hits.hit, squares=squares)
+        with pytest.raises(InputError, match=f"from 1 to {len(whole)} squares .* got {squares}"):
+            field_losses(ball, rays, hits, wrong, options)
+
+
+def test_nothing_is_called_empty_on_unsure_rays():
+    rays, targets = rays_and_targets(0.3)
+    large = Ball(0.4)
+    hits = cast(large, rays)
+    options = FieldLossOptions(color=0.0, depth=0.0, normal=0.0)
+    through = hits.hit & ~targets.inside
+
+    def freespace(unsure):
+        known = dataclasses.replace(targets, unsure=unsure)
+        noise = torch.Generator().manual_seed(0)
+        return float(field_losses(large, rays, hits, known, options, generator=noise)["freespace"])
+
+    assert int(through.sum()) > 10
+    assert freespace(~targets.inside) == 0
+    # at the surface the logit is 0, and each such ray costs log 2
+    less = freespace(None) - freespace(through)
+    assert less == pytest.approx(int(through.sum()) * math.log(2) / len(targets.inside), rel=1e-3)
 
 
 def test_smooth_normals_cost_less():

@@ -32,9 +32,9 @@ class FieldFitOptions:
     Attributes:
         steps: of Adam.
         start_steps: before those, that teach the field the visual hull; 0 starts from a ball.
-        rays: in a step.
+        rays: in a step, a multiple of 4.
         learning_rate: at the start.
-        losses: their weights.
+        losses: their weights; that of gradients of pictures is the paper's for many views of one object.
         seed: of parameters and rays.
     """
 
@@ -42,7 +42,7 @@ class FieldFitOptions:
     start_steps: int = 300
     rays: int = 2048
     learning_rate: float = 5e-3
-    losses: FieldLossOptions = dataclasses.field(default_factory=FieldLossOptions)
+    losses: FieldLossOptions = dataclasses.field(default_factory=lambda: FieldLossOptions(gradient=1.0))
     seed: int = 0
 
 
@@ -129,8 +129,7 @@ class FieldFit:
         samples = max(count for start, count in SAMPLES if share >= start)
         options = CastOptions(samples=samples, half_side=HALF_SIDE)
         hits = cast(self.field, rays, options, space=self.space)
-        kept = self.sampler.counts(rays, hits, partial)
-        rays, hits, targets = rays.select(kept), hits.select(kept), targets.select(kept)
+        targets = dataclasses.replace(targets, unsure=self.sampler.unsure(rays, hits, partial))
         noise = torch.Generator(rays.origins.device).manual_seed(self.options.seed * 1_000_003 + late)
         terms = field_losses(self.field, rays, hits, targets, self.options.losses, generator=noise)
         return torch.stack(list(terms.values())).sum()

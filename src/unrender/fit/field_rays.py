@@ -22,9 +22,12 @@ HULL_SAMPLES = 48
 class RaySampler:
     """Draws pixels of all views at random: most where the object is or nearly is, some where depth is known.
 
+    They come in squares of 2 x 2, whose gradients of colours can be compared; where depth is known, one by
+    one, since it may be sparse.
+
     Pixels that the object covers in part, but not for the most part, may show something thinner than a pixel,
-    which is not to be called empty: of them only those count that hit the field outside of the visual hull,
-    which several pictures agree on (:meth:`counts`).
+    which is not to be called empty: of them only those are sure that hit the field outside of the visual
+    hull, which several pictures agree on (:meth:`unsure`).
 
     Args:
         views: in the frame of the field.
@@ -46,18 +49,17 @@ class RaySampler:
         """Some rays, what is known of them, and which of them, bool, show the object in part.
 
         Args:
-            count: N.
+            count: N, a multiple of 4.
             generator: on the CPU.
         """
         views, device = self.views, self.views.pictures.device
-        anywhere = round(FAR_SHARE * count)
-        deep = 0 if self.deep is None or not len(self.deep) else round(DEPTH_SHARE * count)
-        shape = torch.tensor(self.inside.shape)
-        chosen = [(torch.rand(anywhere, 3, generator=generator) * shape).long().to(device)]
-        for places, share in ((self.near, count - anywhere - deep), (self.deep, deep)):
-            if places is not None and share:
-                chosen.append(places[torch.randint(len(places), (share,), generator=generator).to(device)])
-        view, row, column = torch.cat(chosen).unbind(-1)
+        deep = 0 if self.deep is None or not len(self.deep) else 4 * round(DEPTH_SHARE * count / 4)
+        squares = (count - deep) // 4
+        chosen = self._squares(squares, generator)
+        if self.deep is not None and deep:
+            places = self.deep[torch.randint(len(self.deep), (deep,), generator=generator).to(device)]
+            chosen = torch.cat([chosen, places])
+        view, row, column = chosen.unbind(-1)
         cameras = views.cameras[view]
         pixels = torch.stack([column, row], -1)[:, None].to(cameras.dtype) + 0.5
         rays = pixel_rays(cameras, pixels).reshape(-1)
@@ -66,13 +68,27 @@ class RaySampler:
         solid = solid_depths(
             rays, self._hull_at, half_side=self.half_side, samples=HULL_SAMPLES, generator=generator
         )
-        targets = RayTargets(views.pictures[view, row, column], inside, depth, solid * inside)
+        colors = views.pictures[view, row, column]
+        targets = RayTargets(colors, inside, depth, solid * inside, squares=squares)
         return rays, targets, self.partial[view, row, column]
 
-    def counts(self, rays: Rays, hits: Hits, partial: Tensor) -> Tensor:
-        """Which of N rays say something, bool, shape (N,)."""
+    def _squares(self, count: int, generator: torch.Generator) -> Tensor:
+        """View, row and column of the pixels of squares, shape (4 count, 3)."""
+        device, shape = self.near.device, torch.tensor(self.inside.shape)
+        anywhere = round(FAR_SHARE * count)
+        chosen = (torch.rand(anywhere, 3, generator=generator) * shape).long().to(device)
+        near = torch.randint(len(self.near), (count - anywhere,), generator=generator).to(device)
+        chosen = torch.cat([chosen, self.near[near]])
+        # what was chosen is any of the four
+        chosen[:, 1:] -= torch.randint(0, 2, (count, 2), generator=generator).to(device)
+        chosen[:, 1:] = chosen[:, 1:].clamp(min=0).minimum((shape[1:] - 2).to(device))
+        offsets = torch.tensor([[0, 0, 0], [0, 0, 1], [0, 1, 0], [0, 1, 1]], device=device)
+        return (chosen[:, None] + offsets).reshape(-1, 3)
+
+    def unsure(self, rays: Rays, hits: Hits, partial: Tensor) -> Tensor:
+        """Which of N rays may graze something thin, bool, shape (N,)."""
         outside = self._hull_at(rays.at(hits.depth)) <= 0.5
-        return ~partial | (hits.hit & outside)
+        return partial & ~(hits.hit & outside)
 
     def _hull_at(self, points: Tensor) -> Tensor:
         """Mask values of the hull at points (..., 3), shape (...)."""

@@ -64,10 +64,6 @@ class Hits:
     depth: Tensor
     evaluations: int
 
-    def select(self, index: Tensor) -> Hits:
-        """Those of some of the rays."""
-        return Hits(self.hit[index], self.inside[index], self.depth[index], self.evaluations)
-
 
 @torch.no_grad()
 def cast(

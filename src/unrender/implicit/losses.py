@@ -27,17 +27,18 @@ class RayTargets:
             :func:`~unrender.render.rays.pixel_rays`, 0 where unknown, shape (N,); None where none is known.
         solid: depths at which the object is likely to be on rays inside the mask, 0 where unknown, shape
             (N,), as of the visual hull; None draws them at random.
+        unsure: rays outside the mask that may graze the object all the same, bool, shape (N,): nothing on
+            them is called empty; None where there are none.
+        squares: of 2 x 2 pixels, which the first rays are of, four each: upper left, upper right, lower left,
+            lower right.
     """
 
     colors: Tensor
     inside: Tensor
     depth: Tensor | None = None
     solid: Tensor | None = None
-
-    def select(self, index: Tensor) -> RayTargets:
-        """What is known of some of the rays."""
-        depth, solid = (None if v is None else v[index] for v in (self.depth, self.solid))
-        return RayTargets(self.colors[index], self.inside[index], depth, solid)
+    unsure: Tensor | None = None
+    squares: int = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,8 +47,8 @@ class FieldLossOptions:
 
     Attributes:
         color: L1 of colours where a ray hits inside the mask.
-        gradient: lengths of differences between the gradients of colours in squares of 2 x 2 pixels that all
-            hit inside the mask. Rays then come in fours: upper left, upper right, lower left, lower right.
+        gradient: lengths of differences between the gradients of colours in squares of 2 x 2 pixels
+            (``RayTargets.squares``) that all hit inside the mask.
         depth: L1 of depth where a ray hits inside the mask and depth is known; ten times that of colours, as
             in the paper's model of both.
         depth_on: compare camera z, or points of the world, whose distance is that along the ray.
@@ -103,7 +104,7 @@ def field_losses(
         generator: of random points, on the device of the rays.
 
     Raises:
-        InputError: there is a weight for gradients, and rays do not come in fours.
+        InputError: there is a weight for gradients, and no square or more of them than rays.
     """
     options = FieldLossOptions() if options is None else options
     count = max(1, rays.origins.shape[0])
@@ -125,7 +126,7 @@ def field_losses(
             apart = apart * torch.linalg.vector_norm(rays.directions[hit], dim=-1).detach()
         terms["depth"] = options.depth * (apart * known).sum() / count
 
-    outside = ~inside
+    outside = ~inside if targets.unsure is None else ~(inside | targets.unsure)
     free = _points_on(rays, options.half_side, generator)
     free[hit] = points.detach()  # this term never moves the depth
     terms["freespace"] = options.freespace * _entropy(field, free[outside], 0.0) / count
@@ -154,11 +155,15 @@ def field_losses(
 
 def _gradient_loss(colors: Tensor, targets: RayTargets, hit: Tensor) -> Tensor:
     """Summed over the squares of pixels that all hit inside the mask; ``colors`` are those of the hits."""
-    if len(hit) % 4:
-        raise InputError(f"rays must come in fours for gradients of pictures, got {len(hit)}")
-    whole = (hit & targets.inside).reshape(-1, 4).all(-1)
+    count = 4 * targets.squares
+    if not 0 < count <= len(hit):
+        raise InputError(
+            f"gradients of pictures need from 1 to {len(hit) // 4} squares of {len(hit)} rays, "
+            f"got {targets.squares}"
+        )
+    whole = (hit & targets.inside)[:count].reshape(-1, 4).all(-1)
     found = targets.colors.new_zeros(targets.colors.shape).index_put((hit.nonzero()[:, 0],), colors)
-    wrong = (found - targets.colors).reshape(-1, 4, 3)[whole]
+    wrong = (found - targets.colors)[:count].reshape(-1, 4, 3)[whole]
     across, down = wrong[:, 1] - wrong[:, 0], wrong[:, 2] - wrong[:, 0]
     return torch.cat([across, down], -1).square().sum(-1).add(1e-12).sqrt().sum()
 
