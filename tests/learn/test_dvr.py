@@ -91,6 +91,7 @@ def test_hull_values_are_those_of_the_worst_picture(views):
     alone = views.batch(torch.tensor([0, 1]), torch.zeros(2, 1, dtype=torch.long))
     behind = 1.1 * alone.cameras.center
     assert bool((hull_values(behind, alone) == 1).all())
+    assert bool((hull_values(behind, alone, unseen=0.0) == 0).all())  # but beside a crop there is nothing
 
 
 def test_shapes_and_colours_are_learned_from_pictures(views, tmp_path):

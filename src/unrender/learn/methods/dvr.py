@@ -168,9 +168,13 @@ class DVRPredictor(Predictor):
         """Cross-entropy of random points inside or outside of all the masks."""
         shape = len(features), self.config.points, 3
         points = HALF_SIDE * (2 * torch.rand(shape, device=features.device) - 1)
-        wanted = (hull_values(points, batch) > 0.5).to(points.dtype)
+        wanted = (self._hull(points, batch) > 0.5).to(points.dtype)
         logits, _ = self.decoder(points, features)
         return binary_cross_entropy_with_logits(logits, wanted)
+
+    def _hull(self, points: Tensor, batch: Batch) -> Tensor:
+        """:func:`hull_values`; round the crop of an object there is nothing."""
+        return hull_values(points, batch, unseen=0.0 if self.config.crop else 1.0)
 
     def _ray_loss(self, features: Tensor, batch: Batch, progress: float) -> dict[str, Tensor]:
         config = self.config
@@ -203,7 +207,7 @@ class DVRPredictor(Predictor):
         inside = values[..., 3] > 0.5
         solid = solid_depths(
             rays,
-            lambda points: hull_values(points.flatten(1, 2), batch).reshape(points.shape[:-1]),
+            lambda points: self._hull(points.flatten(1, 2), batch).reshape(points.shape[:-1]),
             half_side=HALF_SIDE,
             samples=HULL_SAMPLES,
         )
@@ -211,11 +215,11 @@ class DVRPredictor(Predictor):
         return rays, [RayTargets(*one) for one in zip(colors, inside, depth, solid * inside, strict=True)]
 
 
-def hull_values(points: Tensor, batch: Batch) -> Tensor:
+def hull_values(points: Tensor, batch: Batch, *, unseen: float = 1.0) -> Tensor:
     """The least that the masks of an object's pictures say at its points (B, P, 3), shape (B, P).
 
-    It is above 1/2 in the visual hull (Laurentini 1994). Pictures say nothing of points that they do not
-    show.
+    It is above 1/2 in the visual hull (Laurentini 1994). Of points that they do not show, pictures say
+    ``unseen``: 1 leaves them to the others.
     """
     cameras = batch.cameras
     pixels = cameras.project(points[:, None])  # (B, K, P, 3)
@@ -223,4 +227,4 @@ def hull_values(points: Tensor, batch: Batch) -> Tensor:
     seen = (places.abs() < 1).all(-1) & (pixels[..., 2] > cameras.near)
     masks = batch.pictures[..., 3].flatten(0, 1)[:, None]
     values = grid_sample(masks, places.flatten(0, 1)[:, None], padding_mode="border", align_corners=False)
-    return torch.where(seen, values[:, 0, 0].reshape(seen.shape), 1).amin(1)
+    return torch.where(seen, values[:, 0, 0].reshape(seen.shape), unseen).amin(1)
