@@ -1,6 +1,6 @@
 """How the predictor in the package was made: pictures, a fit of each object, training, numbers, file.
 
-    python benchmarks/default_predictor.py [--steps 6500] [--help]
+    python benchmarks/default_predictor.py [--steps 9000] [--help]
 
 The network first imitates the fits, then learns through the renderer; all of it from pictures and the lights
 that they were drawn under, without a 3D shape. A run that was stopped goes on where it was. The last part
@@ -64,7 +64,7 @@ class Settings:
     meshes: Path = HOME
     """real objects, with a manifest.json that says train and val"""
     work: Path = Path("out/default_predictor")
-    steps: int = 6500
+    steps: int = 9000
     teacher_share: float = 0.9
     """of the steps, that imitate fits"""
     batch_size: int = 16

@@ -36,7 +36,7 @@ from unrender.learn.data.sources import find_meshes
 from unrender.learn.methods.retrieval import MeanShape, Retrieval
 from unrender.learn.predictor import Predictor
 from unrender.learn.registry import load_predictor
-from unrender.learn.training import recipe_options, train
+from unrender.learn.training import TrainOptions, recipe_options, train
 from unrender.learn.training.recipes import quick_config
 from unrender.progress import Progress
 
@@ -51,6 +51,7 @@ TRAINED: dict[str, tuple[str, dict[str, Any]]] = {
     "dibr": ("dibr", {"texture_flow": False}),  # as published
     "dibr-flow": ("dibr", {"texture_channels": 16}),
     "dvr": ("dvr", {}),
+    "dvr-depth": ("dvr", {"depth_weight": 10.0}),  # RGB-D
 }
 BUILT = ("mean-shape", "retrieval")  # there is nothing to train
 LINE_EVERY = 30.0  # seconds
@@ -101,13 +102,19 @@ def main(settings: Settings) -> None:
 
 def train_row(settings: Settings, row: str, seed: int, data: Path) -> None:
     """Train, or go on training."""
+    options = options_of(settings, row, seed, data)
+    result = train(options, resume=(options.out / "last.pt").is_file(), progress=lines(f"{row}-{seed}"))
+    say(f"{row}-{seed}: {result.scores}, {result.step_seconds:.2f} s a step, {result.shares}")
+
+
+def options_of(settings: Settings, row: str, seed: int, data: Path) -> TrainOptions:
+    """How a row is trained."""
     method, changes = TRAINED[row]
-    out = settings.work / f"{row}-{seed}"
-    options = recipe_options(
+    return recipe_options(
         "quick",
         method,
         [data],
-        out,
+        settings.work / f"{row}-{seed}",
         steps=round(settings.steps * SHARES.get(row, 1.0)),
         batch_size=settings.batch_size,
         config=quick_config(method, **changes),
@@ -115,8 +122,6 @@ def train_row(settings: Settings, row: str, seed: int, data: Path) -> None:
         device=settings.device,
         validate_every=0,  # the last predictor counts: nothing is chosen by what is measured later
     )
-    result = train(options, resume=(out / "last.pt").is_file(), progress=lines(f"{row}-{seed}"))
-    say(f"{row}-{seed}: {result.scores}, {result.step_seconds:.2f} s a step, {result.shares}")
 
 
 def lines(name: str) -> Callable[[Progress], None]:
@@ -161,6 +166,7 @@ def measure(settings: Settings, data: Path) -> None:
             "steps": settings.steps,
             "shares": SHARES,
             "batch_size": settings.batch_size,
+            "views": {row: options_of(settings, row, 0, data).views for row in settings.methods},
             "seeds": settings.seeds,
         },
         "protocol": dataclasses.asdict(options),

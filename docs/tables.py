@@ -187,6 +187,7 @@ LEARNED = {
     "dibr": ("DIB-R", "DR 0.612"),
     "dibr-flow": ("DIB-R, texture flow", "–"),
     "dvr": ("DVR", "–"),
+    "dvr-depth": ("DVR, with depth maps", "–"),
 }
 LEARNED_COLUMNS = {
     "iou": ("3D IoU", 3),
@@ -210,11 +211,14 @@ def learning_table(report: dict[str, Any]) -> str:
         cells = [f"{means[k]:.{d}f}" if k in means else "–" for k, (_, d) in LEARNED_COLUMNS.items()]
         rows.append([name, *cells, ", ".join(f"{value:.3f}" for value in row["iou_by_seed"]), published])
     budget, objects = report["budget"], report["objects"]
+    usual = budget["views"]["dibr"]
+    others = [LEARNED[name][0] for name, views in budget["views"].items() if views != usual]
+    most = max(budget["views"].values())
     return (
         f"{markdown(rows)}\n\n{objects['train']} objects to learn from and {objects['val']} to measure on; "
-        f"{budget['steps']} steps of {budget['batch_size']} objects with 2 views each"
+        f"{budget['steps']} steps of {budget['batch_size']} objects with {usual} views each"
         + "".join(f", {LEARNED[name][0]} {share:.0%} of that" for name, share in budget["shares"].items())
-        + ".\n"
+        + f"; {most} views for {' and '.join(others)}.\n"
     )
 
 
@@ -262,11 +266,13 @@ def card_table(report: dict[str, Any]) -> str:
         "f_score@0.02": ("F@0.02", 3, "higher"),
         "chamfer_l1_x10": ("Chamfer-L1 x10", 3, "lower"),
         "mask_iou": ("mask IoU, unseen views", 3, "higher"),
-        "psnr_true_light": ("PSNR inside the mask, unseen views under their own light [dB]", 1, "higher"),
+        "psnr": ("PSNR inside the mask, unseen views [dB]", 1, "higher"),
+        "psnr_true_light": ("the same, under the light of each view", 1, "higher"),
         "psnr_mean_color": ("the same, painted with the input's mean colour", 1, "higher"),
         "psnr_best_color": ("the same, in the best single colour of each object", 1, "higher"),
         "psnr_true_colors": ("the same, in the true colours: the rest is shape", 1, "higher"),
-        "psnr_both_true_light": ("PSNR of the pixels that prediction and truth both cover [dB]", 1, "higher"),
+        "psnr_both": ("PSNR of the pixels that prediction and truth both cover [dB]", 1, "higher"),
+        "psnr_both_true_light": ("the same, under the light of each view", 1, "higher"),
         "psnr_both_mean_color": ("the same, painted with the input's mean colour", 1, "higher"),
         "psnr_both_best_color": ("the same, in the best single colour of each object", 1, "higher"),
         "light_angle": ("main direction of light [degrees]", 1, "lower"),
@@ -275,12 +281,9 @@ def card_table(report: dict[str, Any]) -> str:
     }
     means, floor = report["mean"], report["mean_shape"]
     constants = {key: floor[key] for key in ("iou", "f_score@0.02", "chamfer_l1_x10", "mask_iou")}
-    constants |= {
-        "psnr_true_light": means["psnr_training_color"],
-        "psnr_both_true_light": means["psnr_both_training_color"],
-    }
+    constants |= {key: means[f"{key}_training_color"] for key in ("psnr", "psnr_both")}
     for key, (label, digits, better) in labels.items():
-        other = means.get(f"{key}_of_mean", constants.get(key))
+        other = means.get(f"{key}_of_mean", constants.get(key.removesuffix("_true_light")))
         rows.append(
             [label, f"{means[key]:.{digits}f}", "–" if other is None else f"{other:.{digits}f}", better]
         )
