@@ -6,6 +6,7 @@ import pytest
 import torch
 import trimesh
 
+from unrender.errors import InputError
 from unrender.fit.field_fit import HALF_SIDE, FieldFit, FieldFitOptions
 from unrender.fit.field_rays import RaySampler
 from unrender.geometry import Mesh, icosphere
@@ -136,17 +137,23 @@ def test_some_rays_have_depth(views):
     sampler = RaySampler(dataclasses.replace(views, depth=depth), torch.ones(8, 8, 8), HALF_SIDE)
     rays, targets, _ = sampler.draw(1000, torch.Generator().manual_seed(0))
     assert targets.depth is not None
-    assert 248 <= int((targets.depth > 0).sum()) < 300
+    assert 250 <= int((targets.depth > 0).sum()) < 300
     pixels = views.cameras[3].project(rays.at(targets.depth)[targets.depth > 0])
     torch.testing.assert_close(pixels[:, 1], torch.full_like(pixels[:, 1], 20.5))
     torch.testing.assert_close(pixels[:, 2], torch.full_like(pixels[:, 2], 2.0))
+
+
+def test_rays_that_make_no_squares_are_refused():
+    for rays in (0, 510):
+        with pytest.raises(InputError, match=f"rays must be a positive multiple of 4, .* got {rays}"):
+            FieldFitOptions(rays=rays)
 
 
 def test_rays_come_in_squares_of_pixels(views):
     depth = torch.zeros_like(views.masks)
     depth[3, 20, 20] = 2.0
     with_depth = dataclasses.replace(views, depth=depth)
-    for seen, squares in ((views, 250), (with_depth, 188)):
+    for seen, squares in ((views, 250), (with_depth, 187)):
         sampler = RaySampler(seen, torch.ones(8, 8, 8), HALF_SIDE)
         rays, targets, _ = sampler.draw(1000, torch.Generator().manual_seed(0))
         assert (len(targets.inside), targets.squares) == (1000, squares)

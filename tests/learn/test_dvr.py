@@ -94,6 +94,18 @@ def test_hull_values_are_those_of_the_worst_picture(views):
     assert bool((hull_values(behind, alone, unseen=0.0) == 0).all())  # but beside a crop there is nothing
 
 
+def test_beside_a_crop_there_is_nothing(views):
+    batch = views.batch(torch.tensor([0, 1]), torch.tensor([[0, 1]]).expand(2, 2))
+    aside = batch.cameras.intrinsics.clone()
+    aside[:, 1, 0, 2] += 1000.0  # the second camera sees none of the object any more
+    batch = dataclasses.replace(batch, cameras=batch.cameras.replace(intrinsics=aside))
+    for crop in (False, True):
+        _, targets = DVRPredictor(dataclasses.replace(SMALL, crop=crop)).draw(batch)
+        for one in targets:
+            assert one.solid is not None
+            assert bool((one.solid > 0).any()) == (not crop)
+
+
 def test_shapes_and_colours_are_learned_from_pictures(views, tmp_path):
     torch.manual_seed(0)
     predictor = DVRPredictor(SMALL)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, grid_sample
 
+from ..errors import InputError
 from ..implicit import CastOptions, GridField, OccupiedSpace, cast
 from ..implicit.losses import FieldLossOptions, field_losses
 from ..io import Views
@@ -36,6 +37,9 @@ class FieldFitOptions:
         learning_rate: at the start.
         losses: their weights; that of gradients of pictures is the paper's for many views of one object.
         seed: of parameters and rays.
+
+    Raises:
+        InputError: ``rays`` is no positive multiple of 4.
     """
 
     steps: int = 2000
@@ -44,6 +48,10 @@ class FieldFitOptions:
     learning_rate: float = 5e-3
     losses: FieldLossOptions = dataclasses.field(default_factory=lambda: FieldLossOptions(gradient=1.0))
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.rays < 4 or self.rays % 4:
+            raise InputError(f"rays must be a positive multiple of 4, for squares of pixels, got {self.rays}")
 
 
 class FieldFit:

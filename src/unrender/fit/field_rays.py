@@ -53,11 +53,13 @@ class RaySampler:
             generator: on the CPU.
         """
         views, device = self.views, self.views.pictures.device
-        deep = 0 if self.deep is None or not len(self.deep) else 4 * round(DEPTH_SHARE * count / 4)
-        squares = (count - deep) // 4
+        squares = count // 4
+        if self.deep is not None and len(self.deep):
+            squares = int((1 - DEPTH_SHARE) * count) // 4
         chosen = self._squares(squares, generator)
-        if self.deep is not None and deep:
-            places = self.deep[torch.randint(len(self.deep), (deep,), generator=generator).to(device)]
+        if self.deep is not None and len(self.deep):
+            shape = (count - len(chosen),)
+            places = self.deep[torch.randint(len(self.deep), shape, generator=generator).to(device)]
             chosen = torch.cat([chosen, places])
         view, row, column = chosen.unbind(-1)
         cameras = views.cameras[view]
