@@ -4,6 +4,7 @@
 
 Renders the meshes, trains each method with the same budget, measures all on the split ``val``. A run that was
 stopped goes on where it was (scores are kept in ``scores`` of the work folder: remove them after a change).
+Rows that are not among the methods stay as they are in the file of results, if their budget is the same.
 ``docs/learning.md`` says what is measured and shows the result.
 """
 
@@ -66,7 +67,8 @@ class Settings:
     work: Path = Path("out/learning")
     """pictures, checkpoints, predictors"""
     methods: tuple[str, ...] = tuple(TRAINED)
-    """rows to train now, and to measure"""
+    """rows to train now, and to measure; with dibr also what is built, since retrieval looks through its
+    encoder"""
     seeds: tuple[int, ...] = (0,)
     """a training for each"""
     steps: int = 1500
@@ -74,7 +76,7 @@ class Settings:
     train: bool = True
     """train; else measure what was trained before, with those of the seeds that were"""
     evaluate: bool = True
-    """measure all methods in the end"""
+    """measure in the end"""
     threads: int = 0
     """of PyTorch; all cores when 0"""
     device: str = "cpu"
@@ -85,8 +87,6 @@ def main(settings: Settings) -> None:
     """Render, train, measure, write."""
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    if settings.evaluate and "dibr" not in settings.methods:
-        raise InputError("measuring needs dibr among the methods: retrieval looks through its encoder")
     data = settings.work / "pictures"
     report = render_dataset(
         find_meshes([settings.meshes]), data, CaptureOptions(), workers=os.cpu_count() or 1, progress=None
@@ -138,13 +138,14 @@ def lines(name: str) -> Callable[[Progress], None]:
 
 
 def measure(settings: Settings, data: Path) -> None:
-    """Measure every row and write the results."""
+    """Measure the rows of the methods and write the results."""
     training = PackedViews.load(open_dataset(data, "train"))
     averages = training_means([training])
     validation = open_dataset(data, "val")
     options = EvaluateOptions(points=20_000)
-    entries = []
-    for row in [*BUILT, *settings.methods]:
+    budget = {"steps": settings.steps, "shares": SHARES, "batch_size": settings.batch_size}
+    entries, views = kept_rows(settings, budget)
+    for row in [*(BUILT if "dibr" in settings.methods else ()), *settings.methods]:
         scores = []
         for seed in trained_seeds(settings, row):
             file = settings.work / "scores" / f"{row}-{seed}.json"
@@ -155,25 +156,32 @@ def measure(settings: Settings, data: Path) -> None:
                 write_file(file, json.dumps(found).encode())
                 say(f"{row}-{seed}: {found['mean']}")
             scores.append(json.loads(file.read_text()))
-        entries.append(entry(row, scores))
+        entries[row] = entry(row, scores)
+        if row in TRAINED:
+            views[row] = options_of(settings, row, 0, data).views
     results = {
         "machine": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "device": settings.device,
         "torch": torch.__version__,
         "objects": {"train": len(training), "val": len(validation), "left_out": training.skipped},
-        "budget": {
-            "steps": settings.steps,
-            "shares": SHARES,
-            "batch_size": settings.batch_size,
-            "views": {row: options_of(settings, row, 0, data).views for row in settings.methods},
-            "seeds": settings.seeds,
-        },
+        "budget": budget | {"views": views},
         "protocol": dataclasses.asdict(options),
         "definitions": definitions(options),
-        "rows": entries,
+        "rows": [entries[row] for row in (*BUILT, *TRAINED) if row in entries],
     }
     write_file(settings.out, (json.dumps(results, indent=1) + "\n").encode())
+
+
+def kept_rows(settings: Settings, budget: dict[str, Any]) -> tuple[dict[str, Any], dict[str, int]]:
+    """The rows that the file of results holds by now, and with how many views each was trained, by name."""
+    if not settings.out.is_file():
+        return {}, {}
+    results = json.loads(settings.out.read_text())
+    other = {key: results["budget"][key] for key in budget if results["budget"][key] != budget[key]}
+    if other:
+        raise InputError(f"{settings.out} has rows of another budget, {other}: give another --out")
+    return {row["name"]: row for row in results["rows"]}, results["budget"]["views"]
 
 
 def trained_seeds(settings: Settings, row: str) -> tuple[int, ...]:

@@ -12,6 +12,8 @@ from unrender.implicit import cast
 from unrender.learn.data.capture import CaptureOptions, capture
 from unrender.learn.data.packed_views import PackedViews, pack
 from unrender.learn.methods.dvr import DVRConfig, DVRPredictor, hull_values
+from unrender.learn.networks.camera_head import ViewDirections, view_angles
+from unrender.learn.prediction import Prediction
 from unrender.learn.registry import load_predictor, save_predictor
 from unrender.predict import predict_each
 from unrender.render import render
@@ -116,7 +118,7 @@ def test_shapes_and_colours_are_learned_from_pictures(views, tmp_path):
         chosen = torch.rand(2, 8).argsort(1)[:, :6]
         terms = predictor.loss(views.batch(both, chosen), step / steps)
         early = step < 100
-        assert set(terms) == ({"hull"} if early else {"color", "freespace", "occupancy"})
+        assert set(terms) == ({"hull", "color"} if early else {"color", "freespace", "occupancy"})
         loss = torch.stack(list(terms.values())).sum()
         optimizer.zero_grad()
         loss.backward()
@@ -148,6 +150,86 @@ def test_shapes_and_colours_are_learned_from_pictures(views, tmp_path):
         assert int(mesh.vertex_colors.mean(0).argmax()) == channel
 
 
+def test_the_hull_teaches_shape_and_colours(views):
+    """The true field has next to no loss; one of other colours, or another size, has more."""
+    batch = views.batch(torch.tensor([0, 1]), torch.arange(8).expand(2, 8))
+    predictor = DVRPredictor(dataclasses.replace(SMALL, points=2000, rays=2000))
+    sides = torch.tensor([[0.25, 0.5, 0.25], [0.5, 0.15, 0.5]])[:, None]
+    colors = torch.tensor([[0.9, 0.1, 0.1], [0.1, 0.2, 0.9]])[:, None]
+
+    def loss(scale: float, painted: torch.Tensor) -> dict[str, float]:
+        def field(points):
+            logits = 40 * (1 - (points / (scale * sides)).norm(dim=-1))
+            return logits, painted.expand_as(points)
+
+        predictor.field = lambda code: field
+        torch.manual_seed(0)
+        return {name: float(term) for name, term in predictor.loss(batch, 0.0).items()}
+
+    true, larger, smaller = (loss(scale, colors) for scale in (1.0, 1.3, 0.7))
+    assert true["hull"] < 0.5 * min(larger["hull"], smaller["hull"])
+    assert true["color"] < 0.02
+    # half of the pixels, more or less, show the object; a colour that is off by 0.1 counts in three channels
+    covered = float((batch.pictures[..., 3] > 0.5).float().mean())
+    assert loss(1.0, colors + 0.1)["color"] == pytest.approx(0.3 * covered, rel=0.15)
+
+
+def test_colours_vary_about_the_mean_colour_of_the_picture(views):
+    torch.manual_seed(0)
+    predictor = DVRPredictor(dataclasses.replace(SMALL, mean_color=True))
+    pictures = views.batch(torch.tensor([0, 1]), torch.zeros(2, 1, dtype=torch.long)).pictures[:, 0]
+    points = torch.rand(2, 50, 3) - 0.5
+    _, colors = predictor.field(predictor.encode(pictures))(points)
+    for i, wanted in enumerate(([0.9, 0.1, 0.1], [0.1, 0.2, 0.9])):  # before any training
+        torch.testing.assert_close(colors[i], torch.tensor(wanted).expand(50, 3), rtol=0, atol=0.05)
+
+
+def test_cameras_are_taught_and_used(views, tmp_path):
+    torch.manual_seed(0)
+    crops = views.cropped(32)
+    predictor = DVRPredictor(dataclasses.replace(SMALL, crop=True, camera=True, camera_weight=2.0)).eval()
+    head = predictor.camera_head
+    assert head is not None
+    batch = crops.batch(torch.tensor([0, 1]), torch.tensor([[2, 4], [5, 1]]))
+    azimuth, elevation = view_angles(batch.cameras[:, 0])
+    place = azimuth * (head.bins / (2 * torch.pi))
+    bins = place.round()
+    scores = torch.full((2, head.bins), -50.0)
+    scores[[0, 1], bins.long() % head.bins] = 50.0
+    sure = ViewDirections(
+        scores, (place - bins)[:, None].expand_as(scores), elevation[:, None].expand_as(scores)
+    )
+    wrong = sure._replace(elevations=sure.elevations + 0.3)
+    losses = []
+    for one in (sure, wrong):
+        head.forward = lambda features, one=one: one
+        losses.append(float(predictor.loss(batch, 0.0)["camera"]))
+    assert losses == [pytest.approx(0, abs=1e-4), pytest.approx(0.6, abs=1e-4)]
+
+    # where those of pictures are said to be, predict puts the cameras
+    head.forward = lambda features: ViewDirections(*(value[:1] for value in sure))
+    camera = predict(views.pictures[0, 2].float() / 255, predictor=predictor).camera
+    assert camera is not None
+    torch.testing.assert_close(camera.center[0], batch.cameras.center[0, 0], rtol=0, atol=1e-3)
+
+    # the head is part of the file
+    del head.forward
+    save_predictor(predictor, tmp_path / "dvr.safetensors")
+    loaded = load_predictor(tmp_path / "dvr.safetensors").eval()
+    assert isinstance(loaded, DVRPredictor)
+    ball = ellipsoid([0.3, 0.3, 0.3], [0.5, 0.5, 0.5])
+    balls = Prediction(Mesh(ball.vertices.expand(2, -1, -1), ball.faces))
+    found, again = (one.cameras(batch.pictures[:, 0], balls, count=3) for one in (predictor, loaded))
+    assert found[0].batch_shape == (2, 3)
+    torch.testing.assert_close(found[0].center, again[0].center)
+    assert bool((found[1][:, 0] >= found[1][:, 1]).all())
+
+    with pytest.raises(InputError, match="camera=True needs crop=True"):
+        DVRConfig(camera=True)
+    with pytest.raises(InputError, match="cameras need a predictor with a camera head"):
+        DVRPredictor(SMALL).cameras(torch.zeros(1, 32, 32, 4), Prediction(), count=1)
+
+
 def test_depth_is_held_against_depth_maps(views):
     pictures = views.batch(torch.tensor([0, 1]), torch.arange(4).expand(2, 4))
     torch.manual_seed(0)
@@ -161,7 +243,8 @@ def test_depth_is_held_against_depth_maps(views):
         assert one.depth is not None
         assert torch.equal(one.depth > 2, one.inside)
     # against the depth that the field has itself there is no loss; twice the weight gives twice the loss
-    field = [predictor.field(row) for row in predictor.encoder(pictures.pictures[:, 0])]
+    code = predictor.encode(pictures.pictures[:, 0])
+    field = [predictor.field(code[i]) for i in range(2)]
     rays = pixel_rays(pictures.cameras)
     own = torch.stack([cast(f, Rays(o, d)).depth for f, o, d in zip(field, *rays, strict=True)])
     found = []

@@ -56,12 +56,16 @@ class OccupancyField(nn.Module):
         nn.init.normal_(self.last.weight, std=1e-3)
         nn.init.zeros_(self.last.bias)
 
-    def forward(self, points: Tensor, latent: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, points: Tensor, latent: Tensor | None = None, base: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Logits (..., P) and colours (..., P, 3) of points (..., P, 3).
 
         Args:
             points: in the object's frame.
             latent: shape (..., C), one for the points of each batch entry; None for a field without latents.
+            base: logits of the colours that those of each batch entry vary about, shape (..., 3); those of
+                grey when None.
 
         Raises:
             InputError: a latent vector is missing, or of another length.
@@ -76,7 +80,8 @@ class OccupancyField(nn.Module):
             values = block(values)
         found = SHARPNESS * self.last(torch.relu(values))
         logits = found[..., 0] + ball_logit(points, self.radius, slope=2.0)
-        return logits, torch.sigmoid(found[..., 1:])
+        colors = found[..., 1:] if base is None else found[..., 1:] + base[..., None, :]
+        return logits, torch.sigmoid(colors)
 
     def _waves(self, points: Tensor) -> list[Tensor]:
         """Sines and cosines; the longest have the period 2."""

@@ -11,10 +11,9 @@ from torch import Tensor
 from ...errors import InputError
 from ...geometry import Mesh, spherical_uvs
 from ...render import DIBR, Camera
-from ..crop import place_camera
 from ..data.light_record import LightKind, LightRecord
 from ..losses import light_loss
-from ..networks.camera_head import CameraHead, orbit_poses
+from ..networks.camera_head import CameraHead
 from ..networks.conv_encoder import ConvEncoder
 from ..networks.light_head import LightHead
 from ..networks.shape_decoders import OffsetShape
@@ -229,11 +228,8 @@ class DIBRPredictor(MeshPredictor):
     ) -> tuple[Camera, Tensor]:
         assert self.camera_head is not None
         assert prediction.mesh is not None
-        azimuth, elevation, probability = self.camera_head.best(self.camera_head(features), count)
-        poses = orbit_poses(azimuth, elevation)
-        vertices = prediction.mesh.vertices[:, None].expand(-1, count, -1, -1)
-        alpha = pictures[:, None, ..., 3].expand(-1, count, -1, -1)
-        return place_camera(vertices, poses, alpha), probability
+        said = self.camera_head(features)
+        return self.camera_head.cameras(said, pictures, prediction.mesh.vertices, count=count)
 
     def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         """See :meth:`~unrender.learn.predictor.Predictor.loss`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -23,14 +24,18 @@ from ...implicit import (
 from ...implicit.cast import AT_ONCE
 from ...implicit.field import Field
 from ...implicit.losses import FieldLossOptions, RayTargets, field_losses
-from ...implicit.solid import solid_depths
+from ...implicit.solid import entry_depths, solid_depths
+from ...render import Camera
 from ...render.rays import Rays, pixel_rays
+from ..networks.camera_head import CameraHead
 from ..networks.encoder import EncoderConfig, load_encoder, make_encoder
+from ..networks.texture_decoders import color_logits, mean_color
 from ..prediction import Prediction
 from ..predictor import Batch, Predictor
 
 HALF_SIDE = 0.55  # of the cube that rays are cast in
 HULL_SAMPLES = 32  # along a ray, to look for the visual hull
+NEAR = 0.04  # standard deviation of points near its surface
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,11 +46,15 @@ class DVRConfig(EncoderConfig):
         width: of the field's layers; 128 in the paper's model of many objects learned from pictures alone.
         blocks: of the field.
         frequencies: of the field (:class:`~unrender.implicit.OccupancyField`).
+        mean_color: whether colours vary about the mean colour of the object in the picture; they do not as
+            published.
+        camera: whether the camera is predicted, of crops; ``crop`` must be set.
+        camera_weight: of its direction.
         rays: drawn in a step from the pictures of each object.
         samples: along a ray, at the start and at the end, doubled in equal parts of the training.
         hull_share: of the training, at its start, in which the field learns the visual hull of the batch's
-            pictures instead of casting rays; 0 as published.
-        points: drawn in a step for that, for each object.
+            pictures, and their colours on it, instead of casting rays; 0 as published.
+        points: drawn in a step for that, for each object, besides one near each ray's entry into the hull.
         color_weight: of colours on the surface.
         depth_weight: of its depth, where the data have depth maps; 0 learns from colours and masks alone. In
             the paper's model of both it is 10.
@@ -64,6 +73,9 @@ class DVRConfig(EncoderConfig):
     width: int = 128
     blocks: int = 5
     frequencies: int = 0
+    mean_color: bool = False
+    camera: bool = False
+    camera_weight: float = 0.1
     rays: int = 1024
     samples: tuple[int, int] = (16, 128)
     hull_share: float = 0.0
@@ -85,6 +97,8 @@ class DVRConfig(EncoderConfig):
             raise InputError(f"samples must be two rising numbers from 2 on, got {self.samples}")
         if not 0 <= self.hull_share < 1:
             raise InputError(f"hull_share must be in [0, 1), got {self.hull_share}")
+        if self.camera and not self.crop:
+            raise InputError("camera=True needs crop=True: cameras are predicted for crops of objects")
         ExtractOptions(resolution=self.resolution)
         self.losses()
 
@@ -98,6 +112,25 @@ class DVRConfig(EncoderConfig):
             normal=self.normal_weight,
             half_side=HALF_SIDE,
         )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Code:
+    """What the fields of pictures depend on.
+
+    Attributes:
+        features: latent vectors, shape (..., F).
+        base: logits of the colours that those of the object vary about, shape (..., 3).
+    """
+
+    features: Tensor
+    base: Tensor
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __getitem__(self, index: int) -> Code:
+        return Code(self.features[index], self.base[index])
 
 
 class DVRPredictor(Predictor):
@@ -120,14 +153,21 @@ class DVRPredictor(Predictor):
             blocks=config.blocks,
             frequencies=config.frequencies,
         )
+        self.camera_head = CameraHead(config.features) if config.camera else None
 
     def prepare_training(self) -> None:
         """Read the encoder's weights."""
         load_encoder(self.encoder, self.config)
 
-    def field(self, features: Tensor) -> Field:
-        """The field of one picture's features (F,)."""
-        return functools.partial(self.decoder, latent=features)
+    def encode(self, pictures: Tensor) -> Code:
+        """What fields of pictures (B, H, W, 4) depend on."""
+        features = self.encoder(pictures).float()
+        base = color_logits(mean_color(pictures)) if self.config.mean_color else features.new_zeros(1, 3)
+        return Code(features, base.expand(len(features), 3))
+
+    def field(self, code: Code) -> Field:
+        """The field of one picture, or of B of them at their points (B, P, 3)."""
+        return functools.partial(self.decoder, latent=code.features, base=code.base)
 
     def forward(self, pictures: Tensor) -> Prediction:
         """See :meth:`~unrender.learn.predictor.Predictor.forward`; surfaces are extracted when asked for.
@@ -135,48 +175,94 @@ class DVRPredictor(Predictor):
         A cell of the solid is filled as by the N3MR protocol, when the object reaches into it, so it is given
         the largest of the values at its corners.
         """
-        features, cells = self.encoder(pictures), self.config.voxels - 1
-        axis = ((torch.arange(cells, device=pictures.device) + 0.5) / cells - 0.5).to(features.dtype)
+        code, cells = self.encode(pictures), self.config.voxels - 1
+        axis = (torch.arange(cells, device=pictures.device) + 0.5) / cells - 0.5
         points = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
         with torch.no_grad():
             values = [
-                torch.cat([self.field(row)(part)[0] for part in points.split(AT_ONCE)]) for row in features
+                torch.cat([self.field(code[i])(part)[0] for part in points.split(AT_ONCE)])
+                for i in range(len(code))
             ]
         inside = torch.sigmoid(torch.stack(values)).reshape(-1, cells, cells, cells)
         solid = torch.nn.functional.max_pool3d(inside[:, None], 2, stride=1, padding=1)[:, 0]
-        return Prediction(occupancy=solid, surfaces=functools.partial(self.surface, features))
+        return Prediction(occupancy=solid, surfaces=functools.partial(self.surface, code))
 
-    def surface(self, features: Tensor, index: int) -> Mesh | None:
+    def cameras(self, pictures: Tensor, prediction: Prediction, *, count: int) -> tuple[Camera, Tensor]:
+        """See :meth:`~unrender.learn.methods.dibr.DIBRPredictor.cameras`.
+
+        Args:
+            pictures: shape (B, H, W, 4).
+            prediction: with the surfaces of all of them as one mesh.
+            count: n.
+
+        Returns:
+            Cameras of batch shape (B, n), likeliest first, and their probabilities (B, n).
+
+        Raises:
+            InputError: the predictor was made without a camera head.
+        """
+        if self.camera_head is None:
+            raise InputError("cameras need a predictor with a camera head: DVRConfig(camera=True, crop=True)")
+        assert prediction.mesh is not None
+        said = self.camera_head(self.encoder(pictures))
+        return self.camera_head.cameras(said, pictures, prediction.mesh.vertices, count=count)
+
+    def surface(self, code: Code, index: int) -> Mesh | None:
         """The coloured surface of one of the pictures; None where its field is empty or full."""
         options = ExtractOptions(resolution=self.config.resolution, half_side=HALF_SIDE)
+        one = Code(code.features[index].detach(), code.base[index])
         try:
-            return extract_mesh(self.field(features[index].detach()), options)
+            return extract_mesh(self.field(one), options)
         except EmptyFieldError:
             return None
 
     def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         """See :meth:`~unrender.learn.predictor.Predictor.loss`."""
         config = self.config
-        features = self.encoder(batch.pictures[:, 0])
+        code = self.encode(batch.pictures[:, 0])
+        terms: dict[str, Tensor] = {}
         with torch.autocast(batch.pictures.device.type, enabled=False):
+            if self.camera_head is not None:
+                said = self.camera_head(code.features)
+                terms["camera"] = config.camera_weight * self.camera_head.loss(said, batch.cameras[:, 0])
             if progress < config.hull_share:
-                return {"hull": self._hull_loss(features.float(), batch)}
+                return terms | self._hull_loss(code, batch)
             share = (progress - config.hull_share) / (1 - config.hull_share)
-            return self._ray_loss(features.float(), batch, share)
+            return terms | self._ray_loss(code, batch, share)
 
-    def _hull_loss(self, features: Tensor, batch: Batch) -> Tensor:
-        """Cross-entropy of random points inside or outside of all the masks."""
-        shape = len(features), self.config.points, 3
-        points = HALF_SIDE * (2 * torch.rand(shape, device=features.device) - 1)
+    def _hull_loss(self, code: Code, batch: Batch) -> dict[str, Tensor]:
+        """Of points inside or outside of all the masks, and of colours where rays enter the hull.
+
+        Points are drawn from all of the cube, and near where the rays enter, to tell sooner where it ends.
+        """
+        rays, colors, _, inside = self._drawn(batch)
+        depth = entry_depths(rays, self._solid(batch), half_side=HALF_SIDE, samples=HULL_SAMPLES)
+        surface = rays.at(depth)
+        seen = inside & (depth > 0)
+
+        shape = len(code), self.config.points, 3
+        anywhere = HALF_SIDE * (2 * torch.rand(shape, device=surface.device) - 1)
+        near = surface + NEAR * torch.randn_like(surface)
+        near = torch.where(seen[..., None], near, HALF_SIDE * (2 * torch.rand_like(near) - 1))
+        points = torch.cat([anywhere, near], 1)
         wanted = (self._hull(points, batch) > 0.5).to(points.dtype)
-        logits, _ = self.decoder(points, features)
-        return binary_cross_entropy_with_logits(logits, wanted)
+        logits, found = self.field(code)(torch.cat([points, surface], 1))
+        amount = points.shape[1]
+        wrong = (found[:, amount:] - colors).abs().sum(-1) * seen
+        return {
+            "hull": binary_cross_entropy_with_logits(logits[:, :amount], wanted),
+            "color": self.config.color_weight * wrong.mean(),
+        }
 
     def _hull(self, points: Tensor, batch: Batch) -> Tensor:
         """:func:`hull_values`; round the crop of an object there is nothing."""
         return hull_values(points, batch, unseen=0.0 if self.config.crop else 1.0)
 
-    def _ray_loss(self, features: Tensor, batch: Batch, progress: float) -> dict[str, Tensor]:
+    def _solid(self, batch: Batch) -> Callable[[Tensor], Tensor]:
+        """The same for points (B, N, S, 3) on rays."""
+        return lambda points: self._hull(points.flatten(1, 2), batch).reshape(points.shape[:-1])
+
+    def _ray_loss(self, code: Code, batch: Batch, progress: float) -> dict[str, Tensor]:
         config = self.config
         options = config.losses()
         least, most = config.samples
@@ -184,16 +270,24 @@ class DVRPredictor(Predictor):
         samples = min(most, least * 2 ** min(int(progress * doublings), doublings - 1))
         rays, targets = self.draw(batch)
         total: dict[str, Tensor] = {}
-        for i, latent in enumerate(features):
+        for i in range(len(code)):
             here = Rays(rays.origins[i], rays.directions[i])
-            field = self.field(latent)
+            field = self.field(code[i])
             hits = cast(field, here, CastOptions(samples=samples, half_side=HALF_SIDE))
             for name, term in field_losses(field, here, hits, targets[i], options).items():
-                total[name] = total.get(name, 0) + term / len(features)
+                total[name] = total.get(name, 0) + term / len(code)
         return total
 
     def draw(self, batch: Batch) -> tuple[Rays, list[RayTargets]]:
         """Rays (B, N) through random pixels of the pictures of each object, and what these show."""
+        rays, colors, depth, inside = self._drawn(batch)
+        solid = solid_depths(rays, self._solid(batch), half_side=HALF_SIDE, samples=HULL_SAMPLES)
+        depths = [None] * len(colors) if depth is None else depth
+        targets = zip(colors, inside, depths, solid * inside, strict=True)
+        return rays, [RayTargets(*one) for one in targets]
+
+    def _drawn(self, batch: Batch) -> tuple[Rays, Tensor, Tensor | None, Tensor]:
+        """Rays (B, N), colours (B, N, 3), depth if there is any, and whether they meet the object (B, N)."""
         count, views, height, width, _ = batch.pictures.shape
         shape, device = (count, self.config.rays), batch.pictures.device
         pixels = torch.randint(views * height * width, shape, device=device)
@@ -204,15 +298,8 @@ class DVRPredictor(Predictor):
         rays = Rays(found.origins[..., 0, :], found.directions[..., 0, :])
         values = batch.pictures[rows, view, row, column]
         colors = (values[..., :3] / values[..., 3:].clamp(min=1e-6)).clamp(0, 1)
-        inside = values[..., 3] > 0.5
-        solid = solid_depths(
-            rays,
-            lambda points: self._hull(points.flatten(1, 2), batch).reshape(points.shape[:-1]),
-            half_side=HALF_SIDE,
-            samples=HULL_SAMPLES,
-        )
-        depth = [None] * count if batch.depth is None else batch.depth[rows, view, row, column]
-        return rays, [RayTargets(*one) for one in zip(colors, inside, depth, solid * inside, strict=True)]
+        depth = None if batch.depth is None else batch.depth[rows, view, row, column]
+        return rays, colors, depth, values[..., 3] > 0.5
 
 
 def hull_values(points: Tensor, batch: Batch, *, unseen: float = 1.0) -> Tensor:

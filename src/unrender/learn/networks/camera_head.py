@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...render import Camera
+from ..crop import place_camera
 from ..data.capture import N3MR_DISTANCE, N3MR_FOV
 
 
@@ -69,6 +70,25 @@ class CameraHead(nn.Module):
         probability, bins = said.scores.softmax(-1).topk(count, dim=-1)
         azimuth = (bins + said.places.gather(1, bins)) * (2 * math.pi / self.bins)
         return azimuth, said.elevations.gather(1, bins), probability
+
+    def cameras(
+        self, said: ViewDirections, pictures: Tensor, vertices: Tensor, *, count: int
+    ) -> tuple[Camera, Tensor]:
+        """The likeliest cameras, placed so that shapes fill the pictures as the objects do.
+
+        Args:
+            said: for B pictures.
+            pictures: with alpha, shape (B, H, W, 4).
+            vertices: of the shapes, (B, V, 3).
+            count: n.
+
+        Returns:
+            Cameras of batch shape (B, n), likeliest first, and their probabilities (B, n).
+        """
+        azimuth, elevation, probability = self.best(said, count)
+        around = vertices[:, None].expand(-1, count, -1, -1)
+        alpha = pictures[:, None, ..., 3].expand(-1, count, -1, -1)
+        return place_camera(around, orbit_poses(azimuth, elevation), alpha), probability
 
     def rotations(self, said: ViewDirections) -> tuple[Tensor, Tensor]:
         """From the frame of each bin's camera to the object's, (B, n, 3, 3), and probabilities (B, n)."""

@@ -69,7 +69,7 @@ class UVTextureDecoder(nn.Module):
             features: what varies over the surface.
             base: colours in [0, 1] that it varies about, shape (B, 3).
         """
-        return torch.sigmoid(self.maps(features) + _logit(base)[:, None, None])
+        return torch.sigmoid(self.maps(features) + color_logits(base)[:, None, None])
 
 
 class VertexColorDecoder(nn.Module):
@@ -87,7 +87,7 @@ class VertexColorDecoder(nn.Module):
 
     def forward(self, features: Tensor, base: Tensor) -> Tensor:
         """Decode (B, features) to colours (B, V, 3) in (0, 1) about base colours (B, 3)."""
-        return torch.sigmoid(self.layers(features).unflatten(-1, (-1, 3)) + _logit(base)[:, None])
+        return torch.sigmoid(self.layers(features).unflatten(-1, (-1, 3)) + color_logits(base)[:, None])
 
 
 class PaletteDecoder(nn.Module):
@@ -152,7 +152,8 @@ def mean_color(pictures: Tensor) -> Tensor:
     return total[:, :3] / total[:, 3:].clamp(min=1e-6)
 
 
-def _logit(colors: Tensor) -> Tensor:
+def color_logits(colors: Tensor) -> Tensor:
+    """Logits of colours in [0, 1], kept finite."""
     return torch.logit(colors.clamp(0.02, 0.98))
 
 

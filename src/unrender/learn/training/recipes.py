@@ -137,7 +137,7 @@ def quick_config(method: str, **changes: Any) -> Any:
     if method != "voxel":
         short = {"channels": (32, 64, 128), "hidden": 512}
     if method == "dvr":
-        short |= {"encoder": "conv", "frequencies": 2, "hull_share": 0.5, "points": 512}
+        short |= {"encoder": "conv", "frequencies": 2, "hull_share": 0.5, "points": 512, "mean_color": True}
         short |= {"rays": 128, "samples": (16, 32)}
     elif method != "voxel":
         short["smoothness"] = 3.0
