@@ -1,11 +1,12 @@
-"""How the predictor in the package was made: pictures, a fit of each object, training, numbers, file.
+"""How the predictors in the package were made: pictures, training, numbers, file.
 
-    python benchmarks/default_predictor.py [--steps 9000] [--help]
+    python benchmarks/default_predictor.py [--method dvr] [--help]
 
-The network first imitates the fits, then learns through the renderer; all of it from pictures and the lights
-that they were drawn under, without a 3D shape. A run that was stopped goes on where it was. The last part
-writes the weights in half precision, with the model card, to src/unrender/predict/weights, and the numbers
-on the validation split to benchmarks/results.
+DIB-R's network first imitates a fit of each object, then learns through the renderer; DVR's starts with the
+eyes of DIB-R's, learns the visual hulls of the objects and the colours on them, then casts rays. All of it
+comes from pictures, and for DIB-R from the lights that they were drawn under, without a 3D shape. A run that
+was stopped goes on where it was. The last part writes the weights in half precision, with the model card, to
+src/unrender/predict/weights, and the numbers on the validation split to benchmarks/results.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
 import tyro
@@ -43,65 +45,127 @@ ROOT = Path(__file__).resolve().parents[1]
 HOME = ROOT.parent / "shared" / "data" / "home"
 GENERATED = "procedural:1500:1"
 CAMERAS = CaptureOptions(cameras="random", size=96, views=12)
-CONFIG = quick_config(
-    "dibr",
-    camera=True,
-    crop=True,
-    camera_weight=0.5,
-    symmetry_weight=0.1,
-    texture_channels=16,
-    light_encoder=True,
-    light_weight=3.0,  # how bright light and colours are, one picture does not tell
-)
+TEACHER_SHARE = 0.9  # of the steps, that imitate fits
+HULL_SHARE = 0.9  # of the steps, that learn hulls
 FITTED_AT_ONCE = 48  # objects between two files of fits
 LINE_EVERY = 30.0  # seconds
 
 
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How a method is trained, and what its card says of that."""
+
+    config: Any
+    steps: int
+    batch_size: int
+    learning_rate: float
+    views: int
+    start: Path | None
+    """a predictor whose encoder and camera head are the first ones"""
+    fits: bool
+    """imitate fits of the objects first"""
+    training: str
+    fails: str
+
+
+RECIPES = {
+    "dibr": Recipe(
+        config=quick_config(
+            "dibr",
+            camera=True,
+            crop=True,
+            camera_weight=0.5,
+            symmetry_weight=0.1,
+            texture_channels=16,
+            light_encoder=True,
+            light_weight=3.0,  # how bright light and colours are, one picture does not tell
+        ),
+        steps=9000,
+        batch_size=16,
+        learning_rate=5e-4,
+        views=2,
+        start=None,
+        fits=True,
+        training="from pictures and the light recorded for them; "
+        f"{TEACHER_SHARE:.0%} of the steps imitate fits of the training objects to their pictures",
+        fails="holes and thin parts (shapes are deformed spheres), the side that is not seen, strong shadows "
+        "and highlights",
+    ),
+    "dvr": Recipe(
+        config=quick_config(
+            "dvr",
+            camera=True,
+            crop=True,
+            features=512,
+            hull_share=HULL_SHARE,
+            points=192,
+            rays=64,
+            color_weight=2.0,
+            level=0.4,  # at 1/2 three of 93 training objects, thin ones, are empty; 3D IoU hardly differs
+        ),
+        steps=5000,
+        batch_size=32,
+        learning_rate=7e-4,
+        views=6,
+        start=WEIGHTS["dibr"],
+        fits=False,
+        training="from pictures, starting with the encoder and the camera head of the predictor of DIB-R; "
+        f"{HULL_SHARE:.0%} of the steps learn the visual hull of these pictures and "
+        "the colours on it, the others cast rays",
+        fails="thin parts, what the picture leaves open (shapes are blurred there), light (it stays in the "
+        "colours)",
+    ),
+}
+
+
 @dataclasses.dataclass
 class Settings:
-    """How long to train, and where things go."""
+    """What to train, for how long, and where things go."""
 
+    method: Literal["dibr", "dvr"] = "dibr"
     meshes: Path = HOME
     """real objects, with a manifest.json that says train and val"""
     work: Path = Path("out/default_predictor")
-    steps: int = 9000
-    teacher_share: float = 0.9
-    """of the steps, that imitate fits"""
-    batch_size: int = 16
-    learning_rate: float = 5e-4
+    steps: int | None = None
+    """as in the recipe when None"""
     seed: int = 0
     threads: int = 0
     """of PyTorch; all cores when 0"""
     device: str = "cpu"
     pack: bool = True
     """measure, and write the file of the package"""
-    out: Path = ROOT / "benchmarks" / "results" / "default-predictor.json"
+    out: Path | None = None
+    """numbers; a file of the method in benchmarks/results when None"""
 
 
 def main(settings: Settings) -> None:
     """Render, fit, train, measure, pack."""
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    folders, fits = [], []
+    recipe, folders, fits = RECIPES[settings.method], [], []
     for name, place, seed in (("home", str(settings.meshes), 5), ("made", GENERATED, 6)):
         folders.append(settings.work / name)
         options = dataclasses.replace(CAMERAS, seed=seed)
         render_dataset(find_meshes([place]), folders[-1], options, workers=os.cpu_count() or 1)
-        fits.append(settings.work / f"{name}-fits.safetensors")
-        if not fits[-1].is_file():
-            fit_training_objects(folders[-1], fits[-1])
+        if recipe.fits:
+            fits.append(settings.work / f"{name}-fits.safetensors")
+            if not fits[-1].is_file():
+                fit_training_objects(folders[-1], fits[-1], recipe.config.size)
+    steps = recipe.steps if settings.steps is None else settings.steps
     options = recipe_options(
         "quick",
-        "dibr",
+        settings.method,
         folders,
-        settings.work / "training",
-        config=CONFIG,
-        steps=settings.steps,
-        batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate,
+        settings.work / f"training-{settings.method}",
+        config=recipe.config,
+        steps=steps,
+        batch_size=recipe.batch_size,
+        learning_rate=recipe.learning_rate,
+        views=recipe.views,
+        start=recipe.start,
         augment=AugmentOptions(flip=True, color=0.3, scale=0.1),
         teacher=tuple(fits),
-        teacher_share=settings.teacher_share,
+        teacher_share=TEACHER_SHARE,
         validate_every=0,  # the last predictor counts: nothing is chosen by what is measured later
         seed=settings.seed,
         device=settings.device,
@@ -117,12 +181,12 @@ def main(settings: Settings) -> None:
     result = train(options, resume=(options.out / "last.pt").is_file(), progress=show)
     say(f"trained in {result.seconds / 60:.0f} minutes, {result.step_seconds:.2f} s a step")
     if settings.pack:
-        pack(settings, folders[0], result.predictor)
+        pack(settings, steps, folders[0], result.predictor)
 
 
-def fit_training_objects(folder: Path, out: Path) -> None:
+def fit_training_objects(folder: Path, out: Path, size: int) -> None:
     """Fits of all objects of the training split, in files of some objects each until all are done."""
-    views = PackedViews.load(open_dataset(folder, "train"), crop=CONFIG.size)
+    views = PackedViews.load(open_dataset(folder, "train"), crop=size)
     parts = []
     for start in range(0, len(views), FITTED_AT_ONCE):
         parts.append(out.with_name(f"{out.stem}-{start:05d}.safetensors"))
@@ -133,40 +197,49 @@ def fit_training_objects(folder: Path, out: Path) -> None:
     ObjectFits.join([ObjectFits.load(part) for part in parts]).save(out)
 
 
-def pack(settings: Settings, folder: Path, file: Path) -> None:
+def pack(settings: Settings, steps: int, folder: Path, file: Path) -> None:
     """Measure the predictor on the real objects of split val, and write it with its card."""
+    recipe, weights = RECIPES[settings.method], WEIGHTS[settings.method]
     training = PackedViews.load(open_dataset(folder, "train"))
     validation = open_dataset(folder, "val")
     averages, options = training_means([training]), EvaluateOptions(points=20_000)
     # in half precision, as it is shipped
-    save_predictor(load_predictor(file), settings.work / "half.safetensors", half=True)
-    predictor = load_predictor(settings.work / "half.safetensors", device=settings.device)
+    half = settings.work / f"half-{settings.method}.safetensors"
+    save_predictor(load_predictor(file), half, half=True)
+    predictor = load_predictor(half, device=settings.device)
     means = evaluate(predictor, validation, options, means=averages).mean()
     floor = evaluate(MeanShape.build(training), validation, options).mean()
     say(f"{means}\nmean shape: {floor}")
     results = {
         "data": {"home, train": len(training), "generated": GENERATED, "home, val": len(validation)},
-        "settings": {k: v for k, v in dataclasses.asdict(settings).items() if not isinstance(v, Path)},
+        "settings": {
+            "method": settings.method,
+            "steps": steps,
+            "batch_size": recipe.batch_size,
+            "learning_rate": recipe.learning_rate,
+            "views": recipe.views,
+            "seed": settings.seed,
+            "threads": settings.threads,
+            "device": settings.device,
+        },
         "protocol": dataclasses.asdict(options),
         "mean": means,
         "mean_shape": floor,
         "creators": creators(settings.meshes / "manifest.json"),
     }
-    write_file(settings.out, (json.dumps(results, indent=1, ensure_ascii=False) + "\n").encode())
+    out = settings.out or ROOT / "benchmarks" / "results" / f"default-predictor-{settings.method}.json"
+    write_file(out, (json.dumps(results, indent=1, ensure_ascii=False) + "\n").encode())
     card = {
         "data": f"{len(training)} objects of Sweet Home 3D's catalogue and {GENERATED}, "
         "rendered by unrender with random cameras and spherical-harmonic light",
         "creators": "; ".join(f"{name} ({licenses})" for name, licenses in results["creators"].items()),
-        "training": f"{settings.steps} steps of {settings.batch_size} objects, 2 views, from pictures and "
-        f"the light recorded for them; {settings.teacher_share:.0%} of them imitate fits of the training "
-        "objects to their pictures",
+        "training": f"{steps} steps of {recipe.batch_size} objects, {recipe.views} views, {recipe.training}",
         "protocol": f"split val, means over categories; {definitions(options)['3D IoU']}",
         "3D IoU on val": f"{means['iou']:.3f} (mean shape {floor['iou']:.3f})",
-        "fails on": "what is unlike household objects, holes and thin parts (shapes are deformed spheres), "
-        "the side that is not seen, strong shadows and highlights; see docs/prediction.md",
+        "fails on": f"what is unlike household objects, {recipe.fails}; see docs/prediction.md",
     }
-    save_predictor(predictor, WEIGHTS, card=card, half=True)
-    say(f"wrote {WEIGHTS}, {WEIGHTS.stat().st_size / 1e6:.1f} MB")
+    save_predictor(predictor, weights, card=card, half=True)
+    say(f"wrote {weights}, {weights.stat().st_size / 1e6:.1f} MB")
 
 
 def creators(manifest: Path) -> dict[str, str]:

@@ -54,6 +54,7 @@ TRAINED: dict[str, tuple[str, dict[str, Any]]] = {
     "dvr": ("dvr", {}),
     "dvr-depth": ("dvr", {"depth_weight": 10.0}),  # RGB-D
 }
+PROTOCOL = EvaluateOptions(points=20_000)
 BUILT = ("mean-shape", "retrieval")  # there is nothing to train
 LINE_EVERY = 30.0  # seconds
 
@@ -71,7 +72,7 @@ class Settings:
     encoder"""
     seeds: tuple[int, ...] = (0,)
     """a training for each"""
-    steps: int = 1500
+    steps: int = 1000
     batch_size: int = 16
     train: bool = True
     """train; else measure what was trained before, with those of the seeds that were"""
@@ -87,6 +88,8 @@ def main(settings: Settings) -> None:
     """Render, train, measure, write."""
     if settings.threads:
         torch.set_num_threads(settings.threads)
+    if settings.evaluate:
+        kept_rows(settings)  # refuses now what could not be written in the end
     data = settings.work / "pictures"
     report = render_dataset(
         find_meshes([settings.meshes]), data, CaptureOptions(), workers=os.cpu_count() or 1, progress=None
@@ -142,16 +145,14 @@ def measure(settings: Settings, data: Path) -> None:
     training = PackedViews.load(open_dataset(data, "train"))
     averages = training_means([training])
     validation = open_dataset(data, "val")
-    options = EvaluateOptions(points=20_000)
-    budget = {"steps": settings.steps, "shares": SHARES, "batch_size": settings.batch_size}
-    entries, views = kept_rows(settings, budget)
+    entries, views = kept_rows(settings)
     for row in [*(BUILT if "dibr" in settings.methods else ()), *settings.methods]:
         scores = []
         for seed in trained_seeds(settings, row):
             file = settings.work / "scores" / f"{row}-{seed}.json"
             if not file.is_file():
                 predictor = predictor_of(settings, row, seed, training)
-                report = evaluate(predictor, validation, options, means=averages)
+                report = evaluate(predictor, validation, PROTOCOL, means=averages)
                 found = {"method": report.method, "mean": report.mean(), "categories": report.categories()}
                 write_file(file, json.dumps(found).encode())
                 say(f"{row}-{seed}: {found['mean']}")
@@ -162,26 +163,38 @@ def measure(settings: Settings, data: Path) -> None:
     results = {
         "machine": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
-        "device": settings.device,
         "torch": torch.__version__,
         "objects": {"train": len(training), "val": len(validation), "left_out": training.skipped},
-        "budget": budget | {"views": views},
-        "protocol": dataclasses.asdict(options),
-        "definitions": definitions(options),
+        "views": views,
+        **same_for_all(settings),
+        "definitions": definitions(PROTOCOL),
         "rows": [entries[row] for row in (*BUILT, *TRAINED) if row in entries],
     }
     write_file(settings.out, (json.dumps(results, indent=1) + "\n").encode())
 
 
-def kept_rows(settings: Settings, budget: dict[str, Any]) -> tuple[dict[str, Any], dict[str, int]]:
-    """The rows that the file of results holds by now, and with how many views each was trained, by name."""
+def same_for_all(settings: Settings) -> dict[str, Any]:
+    """What rows of one table share."""
+    budget = {"steps": settings.steps, "shares": SHARES, "batch_size": settings.batch_size}
+    shared = {"device": settings.device, "budget": budget, "protocol": dataclasses.asdict(PROTOCOL)}
+    return json.loads(json.dumps(shared))  # as it comes back from a file
+
+
+def kept_rows(settings: Settings) -> tuple[dict[str, Any], dict[str, int]]:
+    """The rows that the file of results holds by now, and with how many views each was trained, by name.
+
+    Raises:
+        InputError: they were trained or measured otherwise.
+    """
     if not settings.out.is_file():
         return {}, {}
     results = json.loads(settings.out.read_text())
-    other = {key: results["budget"][key] for key in budget if results["budget"][key] != budget[key]}
-    if other:
-        raise InputError(f"{settings.out} has rows of another budget, {other}: give another --out")
-    return {row["name"]: row for row in results["rows"]}, results["budget"]["views"]
+    for key, value in same_for_all(settings).items():
+        if results[key] != value:
+            raise InputError(
+                f"{settings.out} has rows of {key} {results[key]}, not {value}: give another --out"
+            )
+    return {row["name"]: row for row in results["rows"]}, results["views"]
 
 
 def trained_seeds(settings: Settings, row: str) -> tuple[int, ...]:

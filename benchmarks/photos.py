@@ -1,4 +1,4 @@
-"""Photos to meshes with the predictor in the package: ``python benchmarks/photos.py --help``.
+"""Photos to meshes with a predictor in the package: ``python benchmarks/photos.py [--method dvr] [--help]``.
 
 Writes a report of each photo, the table of docs/prediction.md and its contact sheet: a row a photo with the
 picture, its object, the predicted mesh from the same camera, the refined one, its normals, and turns of it.
@@ -10,7 +10,7 @@ import dataclasses
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import tyro
@@ -24,10 +24,9 @@ from unrender.io.files import write_file
 from unrender.io.masks import has_mask, load_masked
 from unrender.io.pictures import load_picture, normals_to_picture
 from unrender.learn.crop import crop_to_object
+from unrender.learn.data.light_record import LightRecord
 from unrender.learn.prediction import Prediction
-from unrender.learn.registry import load_predictor
-from unrender.predict import ReportOptions, predict_each, write_report
-from unrender.predict.job import WEIGHTS
+from unrender.predict import ReportOptions, default_predictor, predict_each, write_report
 from unrender.render import Camera, framing_camera, render
 from unrender.render.turntable import composite, render_antialiased
 
@@ -43,16 +42,18 @@ class Settings:
 
     photos: Path = PHOTOS
     """pictures, some with a matte NAME.out.png that is used where no mask can be found"""
-    predictor: Path = WEIGHTS
+    method: Literal["dibr", "dvr"] = "dibr"
     refine: int = 200
     reports: Path = Path("out/photos")
-    sheet: Path = ROOT / "docs" / "images" / "photos.png"
-    out: Path = ROOT / "benchmarks" / "results" / "photos-cpu.json"
+    sheet: Path = ROOT / "docs" / "images"
+    """folder of the contact sheet"""
+    out: Path = ROOT / "benchmarks" / "results"
+    """folder of the numbers"""
 
 
 def main(settings: Settings) -> None:
     """Predict, refine, write."""
-    network = load_predictor(settings.predictor)
+    network, reports = default_predictor(method=settings.method), settings.reports / settings.method
     console, rows, cells = Console(), [], []
     for path in sorted(settings.photos.glob("*")):
         if path.suffix not in (".png", ".jpg") or path.stem.endswith(".out"):
@@ -60,11 +61,11 @@ def main(settings: Settings) -> None:
         picture, mask = masked(path)
         options = ReportOptions(views=8)
         first = predict_each([picture], predictor=network)[0]
-        before = write_report(first, picture, settings.reports / f"{path.stem}-unrefined", options)
+        before = write_report(first, picture, reports / f"{path.stem}-unrefined", options)
         begin = time.perf_counter()
         refined = predict_each([picture], predictor=network, refine=settings.refine)[0]
         seconds = time.perf_counter() - begin
-        after = write_report(refined, picture, settings.reports / path.stem, options)
+        after = write_report(refined, picture, reports / path.stem, options)
         rows.append(
             {
                 "name": path.name,
@@ -76,8 +77,10 @@ def main(settings: Settings) -> None:
         )
         console.print(rows[-1])
         cells += sheet_row(picture, first, refined)
-    save_picture(contact_sheet(cells, columns=5 + len(TURNS)), settings.sheet)
-    write_file(settings.out, (json.dumps(rows, indent=1) + "\n").encode())
+    sheet = contact_sheet(cells, columns=5 + len(TURNS))
+    save_picture(sheet, settings.sheet / f"photos-{settings.method}.png")
+    out = settings.out / f"photos-{settings.method}-cpu.json"
+    write_file(out, (json.dumps(rows, indent=1) + "\n").encode())
 
 
 def masked(path: Path) -> tuple[Tensor, str]:
@@ -116,8 +119,7 @@ def parts(prediction: Prediction) -> tuple[Any, Camera, dict[str, Any]]:
     """The only mesh and camera of a prediction, and its light as arguments of a render."""
     assert prediction.mesh is not None
     assert prediction.camera is not None
-    assert prediction.light is not None
-    light = prediction.light[0]
+    light = LightRecord("none") if prediction.light is None else prediction.light[0]
     return prediction.mesh[0], prediction.camera[0], {"light": light.lights(), "material": light.material()}
 
 

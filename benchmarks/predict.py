@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import torch
 import tyro
@@ -21,8 +22,7 @@ from unrender import predict, save_mesh
 from unrender.io import load_picture
 from unrender.io.files import write_file
 from unrender.learn.crop import crop_to_object
-from unrender.learn.registry import load_predictor
-from unrender.predict.job import WEIGHTS
+from unrender.predict import default_predictor
 
 ROOT = Path(__file__).resolve().parent
 
@@ -33,16 +33,17 @@ class Settings:
 
     picture: Path = ROOT.parent / "examples" / "picture.png"
     """with an alpha channel"""
-    predictor: Path = WEIGHTS
+    method: Literal["dibr", "dvr"] = "dibr"
     rounds: int = 30
     device: str = "cpu"
-    out: Path = ROOT / "results" / "predict-cpu.json"
+    out: Path = ROOT / "results"
+    """folder"""
 
 
 def main(settings: Settings) -> None:
     """Measure, print, write."""
     picture = load_picture(settings.picture)
-    network = load_predictor(settings.predictor, device=settings.device)
+    network = default_predictor(settings.device, settings.method)
     premultiplied = torch.cat([picture[..., :3] * picture[..., 3:], picture[..., 3:]], -1).to(settings.device)
     crop, _ = crop_to_object(premultiplied, size=network.config.size)
     mesh = predict(picture, predictor=network, device=settings.device).mesh
@@ -60,7 +61,7 @@ def main(settings: Settings) -> None:
         parts: dict[str, Callable[[], object]] = {
             "crop": lambda: crop_to_object(premultiplied, size=network.config.size),
             "network": lambda: network(crop[None]),
-            "picture to mesh, texture, light and camera": lambda: predict(
+            "picture to mesh, colours, light and camera": lambda: predict(
                 picture, predictor=network, device=settings.device
             ),
             "write GLB": lambda: save_mesh(one, file),
@@ -86,7 +87,8 @@ def main(settings: Settings) -> None:
             for name, values in seconds.items()
         },
     }
-    write_file(settings.out, (json.dumps(result, indent=1) + "\n").encode())
+    out = settings.out / f"predict-{settings.method}-cpu.json"
+    write_file(out, (json.dumps(result, indent=1) + "\n").encode())
 
 
 @torch.no_grad()

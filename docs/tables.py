@@ -211,9 +211,9 @@ def learning_table(report: dict[str, Any]) -> str:
         cells = [f"{means[k]:.{d}f}" if k in means else "–" for k, (_, d) in LEARNED_COLUMNS.items()]
         rows.append([name, *cells, ", ".join(f"{value:.3f}" for value in row["iou_by_seed"]), published])
     budget, objects = report["budget"], report["objects"]
-    usual = budget["views"]["dibr"]
-    others = [LEARNED[name][0] for name, views in budget["views"].items() if views != usual]
-    most = max(budget["views"].values())
+    usual = report["views"]["dibr"]
+    others = [LEARNED[name][0] for name, views in report["views"].items() if views != usual]
+    most = max(report["views"].values())
     return (
         f"{markdown(rows)}\n\n{objects['train']} objects to learn from and {objects['val']} to measure on; "
         f"{budget['steps']} steps of {budget['batch_size']} objects with {usual} views each"
@@ -249,17 +249,27 @@ def light_table(report: dict[str, Any]) -> str:
     return f"{markdown(rows)}\n"
 
 
-def predict_table(report: dict[str, Any]) -> str:
-    """Every part of benchmarks/predict.py."""
-    rows = [["part", "median [ms]", "slowest [ms]"]]
-    for name, of in report["milliseconds"].items():
-        rows.append([name, f"{of['median']:.0f}", f"{of['slowest']:.0f}"])
-    _, height, width, _ = report["picture"]
-    return f"{markdown(rows)}\n\nA picture of {width} x {height}, {plural(report['threads'], 'thread')}.\n"
+def predict_table(dibr: dict[str, Any], dvr: dict[str, Any]) -> str:
+    """Every part of benchmarks/predict.py, for both predictors."""
+    rows = [["part", "DIB-R, median [ms]", "slowest", "DVR, median [ms]", "slowest"]]
+    for name in dibr["milliseconds"]:
+        both = [report["milliseconds"][name] for report in (dibr, dvr)]
+        rows.append([name, *(f"{of[key]:.0f}" for of in both for key in ("median", "slowest"))])
+    _, height, width, _ = dibr["picture"]
+    return f"{markdown(rows)}\n\nA picture of {width} x {height}, {plural(dibr['threads'], 'thread')}.\n"
+
+
+OF_LIGHT = {
+    "psnr_true_light",
+    "psnr_both_true_light",
+    "light_angle",
+    "irradiance_error",
+    "irradiance_shape_error",
+}
 
 
 def card_table(report: dict[str, Any]) -> str:
-    """Numbers of the predictor in the package, and who made the objects it has learned from."""
+    """Numbers of a predictor in the package."""
     rows = [["on split val", "predictor", "mean of the training set", "better is"]]
     labels = {
         "iou": ("3D IoU", 3, "higher"),
@@ -283,18 +293,23 @@ def card_table(report: dict[str, Any]) -> str:
     constants = {key: floor[key] for key in ("iou", "f_score@0.02", "chamfer_l1_x10", "mask_iou")}
     constants |= {key: means[f"{key}_training_color"] for key in ("psnr", "psnr_both")}
     for key, (label, digits, better) in labels.items():
+        if key in OF_LIGHT and "light_angle" not in means:
+            continue
         other = means.get(f"{key}_of_mean", constants.get(key.removesuffix("_true_light")))
         rows.append(
             [label, f"{means[key]:.{digits}f}", "–" if other is None else f"{other:.{digits}f}", better]
         )
-    names = "; ".join(f"{name} ({licenses})" for name, licenses in report["creators"].items())
     settings, data = report["settings"], report["data"]
     return (
         f"{markdown(rows)}\n\n{data['home, val']} objects that it has not learned from. It was trained with "
         f"{data['home, train']} real ones and `{data['generated']}`, for {settings['steps']} steps of "
-        f"{settings['batch_size']} objects with 2 pictures each.\n\n**Creators** of the real objects it has "
-        f"learned from: {names}.\n"
+        f"{settings['batch_size']} objects with {settings['views']} pictures each.\n"
     )
+
+
+def creators_text(report: dict[str, Any]) -> str:
+    """Who made the objects that the predictors in the package have learned from."""
+    return "; ".join(f"{name} ({licenses})" for name, licenses in report["creators"].items()) + ".\n"
 
 
 def photos_table(report: list[dict[str, Any]]) -> str:
@@ -343,13 +358,16 @@ TABLES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "pose": (pose_table, ("pose-cpu.json",)),
     "learning": (learning_table, ("learning-cpu.json",)),
     "light": (light_table, ("learning-cpu.json",)),
-    "photos": (photos_table, ("photos-cpu.json",)),
-    "predict": (predict_table, ("predict-cpu.json",)),
+    "photos-dibr": (photos_table, ("photos-dibr-cpu.json",)),
+    "photos-dvr": (photos_table, ("photos-dvr-cpu.json",)),
+    "predict": (predict_table, ("predict-dibr-cpu.json", "predict-dvr-cpu.json")),
     "train": (train_table, ("train-cpu.json",)),
     "dvr-curve": (train_table, ("dvr-curve-cpu.json",)),
     "field-fit": (field_fit_table, ("field-fit-cpu.json",)),
     "field": (field_table, ("field-cpu.json",)),
-    "card": (card_table, ("default-predictor.json",)),
+    "card-dibr": (card_table, ("default-predictor-dibr.json",)),
+    "card-dvr": (card_table, ("default-predictor-dvr.json",)),
+    "creators": (creators_text, ("default-predictor-dibr.json",)),
     "rasterize": (rasterize_table, ("rasterize-cpu.json",)),
     "rasterize-cuda": (rasterize_table, ("rasterize-cuda.json",)),
 }

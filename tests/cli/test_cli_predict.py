@@ -1,3 +1,4 @@
+import json
 import math
 
 import pytest
@@ -112,6 +113,21 @@ def test_refining_and_relighting(run, folder, tmp_path):
     light = tmp_path / "out" / "box" / "light.json"
     camera = tmp_path / "out" / "box" / "camera.json"
     assert run(folder / "box.png", "--lights", light, "--cameras", camera)[0] == 0
+
+
+def test_a_method_or_a_file(run, folder):
+    code, _, err = run(folder / "box.png", "--method", "dvr")  # beside the usual --predictor
+    assert code == 2
+    assert "give --method or --predictor, not both, got dvr and" in err
+
+
+def test_the_method_is_that_of_the_package(folder, tmp_path, capsys):
+    options = ["--views", "1", "--animation", "none", "--device", "cpu", "--method", "dvr"]
+    assert main(["predict", f"{folder / 'box.png'}", "-o", f"{tmp_path / 'out'}", *options]) == 0
+    assert "1 of 1 pictures predicted" in capsys.readouterr().out
+    assert (tmp_path / "out" / "box" / "object.glb").is_file()
+    light = json.loads((tmp_path / "out" / "box" / "light.json").read_text())
+    assert light["kind"] == "none"  # it stays in the colours
 
 
 @pytest.mark.parametrize("option", ["--batch", "--refine", "--views"])

@@ -85,8 +85,10 @@ def test_options_replace_the_recipe():
         set=("sigma-ndc=3e-5", "batch_norm=False"),
         learning_rate=2e-4,
         color=0.2,
+        start=Path("other.safetensors"),
     )
     options = command.options("cpu")
+    assert options.start == Path("other.safetensors")
     assert options.data == (Path("a"), Path("b"))
     assert (options.steps, options.learning_rate, options.decay_at) == (250_000, 2e-4, (0.6,))
     assert (options.config.sigma_ndc, options.config.batch_norm) == (3e-5, False)

@@ -1,6 +1,7 @@
 """DVR from one picture: its rays, what it learns from pictures, and its surfaces."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -150,38 +151,63 @@ def test_shapes_and_colours_are_learned_from_pictures(views, tmp_path):
         assert int(mesh.vertex_colors.mean(0).argmax()) == channel
 
 
-def test_the_hull_teaches_shape_and_colours(views):
-    """The true field has next to no loss; one of other colours, or another size, has more."""
-    batch = views.batch(torch.tensor([0, 1]), torch.arange(8).expand(2, 8))
-    predictor = DVRPredictor(dataclasses.replace(SMALL, points=2000, rays=2000))
-    sides = torch.tensor([[0.25, 0.5, 0.25], [0.5, 0.15, 0.5]])[:, None]
-    colors = torch.tensor([[0.9, 0.1, 0.1], [0.1, 0.2, 0.9]])[:, None]
+SIDES = torch.tensor([[0.25, 0.5, 0.25], [0.5, 0.15, 0.5]])
 
-    def loss(scale: float, painted: torch.Tensor) -> dict[str, float]:
+
+def painted(points: torch.Tensor) -> torch.Tensor:
+    """Colours that tell where they are."""
+    return (0.5 + 0.8 * points).clamp(0, 1)
+
+
+def test_the_hull_teaches_shape_and_colours():
+    """The true field has next to no loss; one of other colours, or another size, has more."""
+    options = CaptureOptions(size=64, views=8, points=10, voxels=16, light="none", cameras="random")
+    balls = [ellipsoid(sides.tolist(), [0.0, 0.0, 0.0]) for sides in SIDES]
+    objects = [ball.replace(vertex_colors=painted(ball.vertices)) for ball in balls]
+    packed = PackedViews.join([pack(capture(one, "ball", "a", options)) for one in objects])
+    batch = packed.batch(torch.tensor([0, 1]), torch.arange(8).expand(2, 8))
+    predictor = DVRPredictor(dataclasses.replace(SMALL, size=64, points=2000, rays=1000))
+    asked = []
+
+    def loss(scale: float, mirrored: float) -> dict[str, float]:
         def field(points):
-            logits = 40 * (1 - (points / (scale * sides)).norm(dim=-1))
-            return logits, painted.expand_as(points)
+            asked.append(points)
+            logits = 40 * (1 - (points / (scale * SIDES[:, None])).norm(dim=-1))
+            return logits, painted(mirrored * points)
 
         predictor.field = lambda code: field
         torch.manual_seed(0)
         return {name: float(term) for name, term in predictor.loss(batch, 0.0).items()}
 
-    true, larger, smaller = (loss(scale, colors) for scale in (1.0, 1.3, 0.7))
+    true, larger, smaller = (loss(scale, 1.0) for scale in (1.0, 1.3, 0.7))
     assert true["hull"] < 0.5 * min(larger["hull"], smaller["hull"])
-    assert true["color"] < 0.02
-    # half of the pixels, more or less, show the object; a colour that is off by 0.1 counts in three channels
-    covered = float((batch.pictures[..., 3] > 0.5).float().mean())
-    assert loss(1.0, colors + 0.1)["color"] == pytest.approx(0.3 * covered, rel=0.15)
+    assert true["color"] < 0.1 * loss(1.0, -1.0)["color"]
+
+    # points from all of the cube, then points near where rays enter, or from the cube, then those themselves
+    radius = (asked[0] / SIDES[:, None]).norm(dim=-1)
+    anywhere, near, entries = ((part - 1).abs() for part in radius.split([2000, 1000, 1000], 1))
+    inside = entries < 0.5  # of the others there is no entry
+    assert 0.2 < float(inside.float().mean()) < 0.7
+    assert float(entries[inside].mean()) < 0.1
+    assert float(near[inside].mean()) < 0.5 * float(anywhere.mean())
+    assert float(near[inside].mean()) > float(entries[inside].mean())
+    assert float(near[~inside].mean()) > 0.8 * float(anywhere.mean())
 
 
 def test_colours_vary_about_the_mean_colour_of_the_picture(views):
     torch.manual_seed(0)
-    predictor = DVRPredictor(dataclasses.replace(SMALL, mean_color=True))
+    predictor = DVRPredictor(dataclasses.replace(SMALL, mean_color=True)).eval()
     pictures = views.batch(torch.tensor([0, 1]), torch.zeros(2, 1, dtype=torch.long)).pictures[:, 0]
     points = torch.rand(2, 50, 3) - 0.5
     _, colors = predictor.field(predictor.encode(pictures))(points)
+    prediction = predictor(pictures)
+    assert prediction.surfaces is not None
     for i, wanted in enumerate(([0.9, 0.1, 0.1], [0.1, 0.2, 0.9])):  # before any training
         torch.testing.assert_close(colors[i], torch.tensor(wanted).expand(50, 3), rtol=0, atol=0.05)
+        mesh = prediction.surfaces(i)
+        assert mesh is not None
+        assert mesh.vertex_colors is not None
+        torch.testing.assert_close(mesh.vertex_colors.mean(0), torch.tensor(wanted), rtol=0, atol=0.05)
 
 
 def test_cameras_are_taught_and_used(views, tmp_path):
@@ -270,17 +296,37 @@ def test_an_empty_field_has_no_surface(views):
         predict(picture, predictor=predictor)
 
 
-def test_predict_gives_the_mesh_of_the_field(views):
+def test_a_lower_level_is_a_larger_object(views):
     torch.manual_seed(0)
-    predictor = DVRPredictor(SMALL)
+    pictures = views.batch(torch.tensor([0, 1]), torch.tensor([[0], [0]])).pictures[:, 0]
+    predictor = DVRPredictor(SMALL).eval()
+    radii, volumes = [], []
+    for level in (0.4, 0.5):
+        predictor.config = dataclasses.replace(SMALL, level=level)
+        prediction = predictor(pictures)
+        assert prediction.surfaces is not None
+        assert prediction.occupancy is not None
+        mesh = prediction.surfaces(0)
+        assert mesh is not None
+        radii.append(float(mesh.vertices.norm(dim=-1).mean()))
+        volumes.append(float((prediction.occupancy > 0.5).float().sum()))
+    # an untrained field is about 2 (0.3 - r), which is log(2/3) at the level of 0.4
+    assert radii == [pytest.approx(0.3 + math.log(1.5) / 2, abs=0.02), pytest.approx(0.3, abs=0.02)]
+    assert volumes[0] > 2 * volumes[1]
+
+
+def test_predict_gives_the_mesh_of_the_field(views, device):
+    torch.manual_seed(0)
+    predictor = DVRPredictor(SMALL).to(device)
     pictures = [views.pictures[i, 0].float() / 255 for i in range(2)]
     found = predict_each(pictures, predictor=predictor)
     for one, picture in zip(found, pictures, strict=True):
         assert one.mesh is not None
         assert one.camera is not None
         assert one.mesh.vertices.shape[0] == 1
+        assert one.mesh.device.type == torch.device(device).type
         assert one.mesh.vertex_colors is not None
-        drawn, inside = render(one.mesh[0], one.camera[0]).mask, picture[..., 3] > 0.5
+        drawn, inside = render(one.mesh[0], one.camera[0]).mask.cpu(), picture[..., 3] > 0.5
         assert float((drawn & inside).sum() / (drawn | inside).sum()) > 0.4  # a ball in the object's box
 
 
@@ -291,6 +337,10 @@ def test_bad_values():
         DVRConfig(hull_share=1.0)
     with pytest.raises(InputError, match="depth must not be negative, got -1"):
         DVRConfig(depth_weight=-1.0)
+    with pytest.raises(InputError, match="camera_weight must not be negative, got -1"):
+        DVRConfig(camera_weight=-1.0)
+    with pytest.raises(InputError, match=r"level must be in \(0, 1\), got 1"):
+        DVRConfig(level=1.0)
     with pytest.raises(InputError, match="rays must be at least 1, got 0"):
         DVRConfig(rays=0)
     with pytest.raises(InputError, match="resolution must be 32 times a power of two, got 100"):

@@ -37,7 +37,9 @@ class Predict:
             name; without it, a picture's alpha channel is its mask.
         masks: how to find the mask of a picture that has none.
         refine: steps that optimise each prediction against its picture.
-        predictor: file of a trained predictor (.safetensors), in place of the one in the package.
+        method: which predictor of the package: dibr, a sphere deformed and textured, with light; or dvr, a
+            coloured field, blurrier but of any topology. Without it, dibr.
+        predictor: file of a trained predictor (.safetensors), in place of those in the package.
         views: pictures from around each object.
         cameras: take the pictures from the cameras of this view set or camera.json instead.
         lights: light files (light.json) to relight each object by, instead of light from five sides.
@@ -51,6 +53,7 @@ class Predict:
     mask: Path | None = None
     masks: Literal["grabcut", "rembg"] = "grabcut"
     refine: int = 0
+    method: Literal["dibr", "dvr"] | None = None
     predictor: Path | None = None
     views: int = 8
     cameras: Path | None = None
@@ -73,13 +76,17 @@ class Predict:
         paths = picture_files(self.pictures)
         if self.mask is not None and not self.mask.is_dir() and len(paths) > 1:
             raise InputError(f"--mask must be a folder for {len(paths)} pictures, got {self.mask}")
+        if self.method is not None and self.predictor is not None:
+            raise InputError(
+                f"give --method or --predictor, not both, got {self.method} and {self.predictor}"
+            )
         device = pick_device(self.device)
 
         from ..learn.registry import load_predictor
         from ..predict import ReportOptions, default_predictor, load_cameras, load_lights
 
         if self.predictor is None:
-            predictor = default_predictor(device)
+            predictor = default_predictor(device, self.method)
         else:
             predictor = load_predictor(self.predictor, device=device)
         options = ReportOptions(

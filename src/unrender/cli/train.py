@@ -57,6 +57,8 @@ class Train:
         validation_split: the split of them to validate on.
         categories: train on these classes alone.
         lazy: read pictures when they are needed; for data sets larger than memory, with --workers.
+        start: file of a trained predictor, of any method, whose parts the network starts with where they are
+            built alike, such as its encoder.
         teacher: files of 'unrender data fit', one for each of --data: the network of dibr first imitates
             these, which is quick, and then learns through the renderer.
         steps: updates of the network.
@@ -86,6 +88,7 @@ class Train:
     validation_split: Literal["train", "val", "test"] = "val"
     categories: tuple[str, ...] = ()
     lazy: bool = False
+    start: Path | None = None
     teacher: tuple[Path, ...] = ()
     steps: int | None = None
     batch_size: int | None = None
@@ -147,6 +150,7 @@ class Train:
             validation_split=self.validation_split,
             categories=self.categories,
             lazy=self.lazy,
+            start=self.start,
             teacher=self.teacher,
             device=device,
             **given,

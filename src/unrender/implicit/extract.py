@@ -54,7 +54,9 @@ class ExtractOptions:
             raise InputError(f"refine must not be negative, got {self.refine}")
 
 
-def extract_mesh(field: Field, options: ExtractOptions | None = None) -> Mesh:
+def extract_mesh(
+    field: Field, options: ExtractOptions | None = None, *, device: torch.device | str | None = None
+) -> Mesh:
     """The surface of a field by marching cubes, with the field's colours at its vertices.
 
     Points of fine grids are looked at near the surface of coarse ones alone (multi-resolution extraction,
@@ -63,6 +65,8 @@ def extract_mesh(field: Field, options: ExtractOptions | None = None) -> Mesh:
     Args:
         field: of the object.
         options: how.
+        device: of the points that the field is asked for; that of a module's parameters when None, and the
+            CPU for other functions.
 
     Returns:
         A mesh without batch dimensions, closed unless the object leaves the cube.
@@ -77,7 +81,7 @@ def extract_mesh(field: Field, options: ExtractOptions | None = None) -> Mesh:
     except ImportError as error:
         raise ImportError("extract_mesh needs scikit-image: pip install 'unrender[mesh]'") from error
     options = ExtractOptions() if options is None else options
-    logits = grid_logits(field, options)
+    logits = grid_logits(field, options, device=device)
     low, high = float(logits.min()), float(logits.max())
     if not low < 0 < high:
         state = "empty: no point of the cube is inside" if high <= 0 else "full: all of the cube is inside"
@@ -98,13 +102,15 @@ def extract_mesh(field: Field, options: ExtractOptions | None = None) -> Mesh:
 
 
 @torch.no_grad()
-def grid_logits(field: Field, options: ExtractOptions) -> Tensor:
+def grid_logits(field: Field, options: ExtractOptions, *, device: torch.device | str | None = None) -> Tensor:
     """Logits at the corners of the cells, shape (resolution + 1,) * 3, indexed by x, y and z.
 
-    Away from the surface they are interpolated from coarser grids.
+    Away from the surface they are interpolated from coarser grids. The device is that of
+    :func:`extract_mesh`.
     """
     side = options.coarsest
-    device = next(iter(getattr(field, "parameters", lambda: ())()), torch.zeros(0)).device
+    if device is None:
+        device = next(iter(getattr(field, "parameters", lambda: ())()), torch.zeros(0)).device
     every = torch.ones((side + 1,) * 3, dtype=torch.bool, device=device)
     logits = _fill(field, torch.zeros((side + 1,) * 3, device=device), every, options.half_side)
     while side < options.resolution:

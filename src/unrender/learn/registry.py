@@ -122,6 +122,32 @@ def load_predictor(path: str | os.PathLike[str], *, device: torch.device | str =
     return predictor.to(device).eval()
 
 
+def start_from(predictor: Predictor, path: str | os.PathLike[str]) -> list[str]:
+    """Give a predictor the parts of another, of any method, that are built alike, such as the encoder.
+
+    Args:
+        predictor: changed in place.
+        path: of the other; see :func:`save_predictor`.
+
+    Returns:
+        Names of the parts.
+
+    Raises:
+        InputError: as :func:`load_predictor`, or no part is built alike.
+    """
+    others = dict(load_predictor(path, device=predictor.device).named_children())
+    taken = []
+    for name, part in predictor.named_children():
+        weights = part.state_dict()
+        found = others[name].state_dict() if name in others else {}
+        if weights and {n: v.shape for n, v in weights.items()} == {n: v.shape for n, v in found.items()}:
+            part.load_state_dict(found)
+            taken.append(name)
+    if not taken:
+        raise InputError(f"{path} has no part that is built like one of {predictor.method} as configured")
+    return taken
+
+
 def read_card(path: str | os.PathLike[str]) -> dict[str, str]:
     """The notes that :func:`save_predictor` stored in a file."""
     from safetensors import safe_open

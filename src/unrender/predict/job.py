@@ -27,19 +27,36 @@ from .refine import HYPOTHESES, SIZE, refine
 
 # predictors that were not trained on crops see the object about as large as the cameras of their data did
 WHOLE_MARGIN = 0.2
-WEIGHTS = Path(__file__).parent / "weights" / "default.safetensors"
+WEIGHTS = {method: Path(__file__).parent / "weights" / f"{method}.safetensors" for method in ("dibr", "dvr")}
+"""Files of the predictors that come with the package, by method."""
+
+
+def default_predictor(device: torch.device | str = "cpu", method: str | None = None) -> Predictor:
+    """A predictor that comes with the package, loaded once for each device.
+
+    Args:
+        device: where to.
+        method: ``dibr``, also when None, or ``dvr``.
+
+    Raises:
+        InputError: there is none of that method.
+    """
+    method = "dibr" if method is None else method
+    if method not in WEIGHTS:
+        raise InputError(f"method must be one of {', '.join(WEIGHTS)}, got {method!r}")
+    return _loaded(str(device), method)
 
 
 @functools.lru_cache(maxsize=4)
-def default_predictor(device: torch.device | str = "cpu") -> Predictor:
-    """The predictor that comes with the package, loaded once for each device."""
-    return load_predictor(WEIGHTS, device=device)
+def _loaded(device: str, method: str) -> Predictor:
+    return load_predictor(WEIGHTS[method], device=device)
 
 
 def predict(
     image: Tensor,
     mask: Tensor | None = None,
     *,
+    method: str | None = None,
     predictor: Predictor | str | os.PathLike[str] | None = None,
     refine: int = 0,
     device: torch.device | str = "cpu",
@@ -55,7 +72,9 @@ def predict(
             size, (B, H, W, 3) or (B, H, W, 4).
         mask: share of each pixel that the object covers, shape (H, W) or (B, H, W); when None, alpha, or
             else what :func:`~unrender.io.masks.grabcut_mask` finds.
-        predictor: a predictor or its file; when None, the one that comes with the package, if one does.
+        method: which of the predictors of the package: ``dibr``, a sphere deformed and textured, with light
+            and camera, is taken when None; ``dvr`` is a coloured field of any topology.
+        predictor: a predictor or its file, in place of those.
         refine: steps that optimise each prediction against its picture
             (:func:`~unrender.predict.refine.refine`).
         device: where to work with a predictor that is loaded; a given one stays where it is.
@@ -65,7 +84,8 @@ def predict(
         Objects of batch shape (B,), also (1,) for one picture, without gradients.
 
     Raises:
-        InputError: a shape is wrong, no mask is there or can be found, or the predictor gives no meshes.
+        InputError: a shape is wrong, no mask is there or can be found, there is no predictor of the method,
+            or one is given as well, it gives no meshes, or for a batch meshes of different faces, as DVR's.
         ImportError: finding masks needs OpenCV, refining SciPy.
     """
     if image.ndim not in (3, 4):
@@ -76,13 +96,16 @@ def predict(
     masks = [None] * len(images) if mask is None else mask.reshape(images.shape[:-1])
     pictures = [with_mask(picture, m) for picture, m in zip(images, masks, strict=True)]
     return joined(
-        predict_each(pictures, predictor=predictor, refine=refine, device=device, progress=progress)
+        predict_each(
+            pictures, method=method, predictor=predictor, refine=refine, device=device, progress=progress
+        )
     )
 
 
 def predict_each(
     pictures: Sequence[Tensor],
     *,
+    method: str | None = None,
     predictor: Predictor | str | os.PathLike[str] | None = None,
     refine: int = 0,
     device: torch.device | str = "cpu",
@@ -92,7 +115,8 @@ def predict_each(
 
     Args:
         pictures: straight colours and alpha, shapes (H_i, W_i, 4).
-        predictor: see :func:`predict`, as all that follow.
+        method: see :func:`predict`.
+        predictor: see :func:`predict`.
         refine: steps for each picture.
         device: see :func:`predict`.
         progress: called after each step.
@@ -104,7 +128,7 @@ def predict_each(
         raise InputError("predict needs at least one picture, got none")
     if refine < 0:
         raise InputError(f"refine must not be negative, got {refine}")
-    network = _network(predictor, device)
+    network = _network(method, predictor, device)
     size = getattr(network.config, "size", None)
     if size is None:
         raise InputError(f"predict needs a method that gives meshes, got {network.method!r}")
@@ -190,9 +214,13 @@ def joined(predictions: Sequence[Prediction]) -> Prediction:
     return Prediction(mesh.replace(**fields), light, camera)
 
 
-def _network(predictor: Predictor | str | os.PathLike[str] | None, device: torch.device | str) -> Predictor:
+def _network(
+    method: str | None, predictor: Predictor | str | os.PathLike[str] | None, device: torch.device | str
+) -> Predictor:
     if predictor is None:
-        return default_predictor(device)
+        return default_predictor(device, method)
+    if method is not None:
+        raise InputError(f"give a method or a predictor, not both: got a predictor and method {method!r}")
     if isinstance(predictor, Predictor):
         return predictor
     return load_predictor(predictor, device=device)

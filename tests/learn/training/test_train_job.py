@@ -81,6 +81,27 @@ def test_a_teacher_comes_first(data, tmp_path):
         toy_options(data, tmp_path, method="nmr", config=SMALL, **options)
 
 
+def test_a_training_starts_from_another_predictor(data, tmp_path):
+    short = {"steps": 1, "batch_size": 2, "validate_every": 0}
+    boxes = {"size": 32, "channels": (4, 8), "hidden": 8, "features": 8, "batch_norm": False}
+    other = train(toy_options(data, tmp_path / "nmr", method="nmr", config=boxes, **short)).predictor
+    dvr = {"method": "dvr", "config": {**boxes, "encoder": "conv", "width": 8, "rays": 16}}
+    still = {**short, "learning_rate": 1e-9}
+    wanted = load_predictor(other).get_submodule("encoder").state_dict()
+    for start, out in ((other, tmp_path / "started"), (None, tmp_path / "random")):
+        train(toy_options(data, out, start=start, **dvr, **still))
+        found = load_predictor(out / "predictor.safetensors").get_submodule("encoder").state_dict()
+        assert all(torch.allclose(found[name], wanted[name], atol=1e-6) for name in wanted) == bool(start)
+
+    unlike = toy_options(
+        data, tmp_path / "b", start=other, method="nmr", config={**boxes, "hidden": 9}, **short
+    )
+    with pytest.raises(InputError, match="has no part that is built like one of nmr as configured"):
+        train(unlike)
+    with pytest.raises(InputError, match=r"predictor file .*nowhere.safetensors does not exist"):
+        train(toy_options(tmp_path / "no data", tmp_path / "c", start=tmp_path / "nowhere.safetensors"))
+
+
 def test_a_folder_with_a_training_is_not_overwritten(data, tmp_path):
     train(toy_options(data, tmp_path, steps=1, validate_every=0))
     with pytest.raises(InputError, match="holds a training: resume it, remove it, or give another folder"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -61,6 +62,8 @@ class DVRConfig(EncoderConfig):
         freespace_weight: of points before and beside the object.
         occupancy_weight: of points on rays that should have met it.
         normal_weight: of differences of nearby normals.
+        level: how surely a point has to be inside to count as inside, in solids and surfaces. Where the
+            network is in doubt, as of thin parts, nothing reaches 1/2.
         voxels: cells along each side of the predicted solid.
         resolution: cells along each side that surfaces are extracted from, 32 times a power of two.
 
@@ -85,6 +88,7 @@ class DVRConfig(EncoderConfig):
     freespace_weight: float = 1.0
     occupancy_weight: float = 1.0
     normal_weight: float = 0.0
+    level: float = 0.5
     voxels: int = 32
     resolution: int = 64
 
@@ -97,9 +101,13 @@ class DVRConfig(EncoderConfig):
             raise InputError(f"samples must be two rising numbers from 2 on, got {self.samples}")
         if not 0 <= self.hull_share < 1:
             raise InputError(f"hull_share must be in [0, 1), got {self.hull_share}")
+        if not 0 < self.level < 1:
+            raise InputError(f"level must be in (0, 1), got {self.level}")
         if self.camera and not self.crop:
             raise InputError("camera=True needs crop=True: cameras are predicted for crops of objects")
         ExtractOptions(resolution=self.resolution)
+        if not self.camera_weight >= 0:
+            raise InputError(f"camera_weight must not be negative, got {self.camera_weight}")
         self.losses()
 
     def losses(self) -> FieldLossOptions:
@@ -169,6 +177,16 @@ class DVRPredictor(Predictor):
         """The field of one picture, or of B of them at their points (B, P, 3)."""
         return functools.partial(self.decoder, latent=code.features, base=code.base)
 
+    def leveled_field(self, code: Code) -> Field:
+        """The field of one picture with logits that are positive where it is as sure as the level asks."""
+        field, shift = self.field(code), math.log(1 / self.config.level - 1)
+
+        def leveled(points: Tensor) -> tuple[Tensor, Tensor]:
+            logits, colors = field(points)
+            return logits + shift, colors
+
+        return leveled
+
     def forward(self, pictures: Tensor) -> Prediction:
         """See :meth:`~unrender.learn.predictor.Predictor.forward`; surfaces are extracted when asked for.
 
@@ -180,7 +198,7 @@ class DVRPredictor(Predictor):
         points = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
         with torch.no_grad():
             values = [
-                torch.cat([self.field(code[i])(part)[0] for part in points.split(AT_ONCE)])
+                torch.cat([self.leveled_field(code[i])(part)[0] for part in points.split(AT_ONCE)])
                 for i in range(len(code))
             ]
         inside = torch.sigmoid(torch.stack(values)).reshape(-1, cells, cells, cells)
@@ -212,7 +230,7 @@ class DVRPredictor(Predictor):
         options = ExtractOptions(resolution=self.config.resolution, half_side=HALF_SIDE)
         one = Code(code.features[index].detach(), code.base[index])
         try:
-            return extract_mesh(self.field(one), options)
+            return extract_mesh(self.leveled_field(one), options, device=self.device)
         except EmptyFieldError:
             return None
 
@@ -240,14 +258,12 @@ class DVRPredictor(Predictor):
         surface = rays.at(depth)
         seen = inside & (depth > 0)
 
-        shape = len(code), self.config.points, 3
-        anywhere = HALF_SIDE * (2 * torch.rand(shape, device=surface.device) - 1)
+        amount = self.config.points + self.config.rays
+        points = HALF_SIDE * (2 * torch.rand(len(code), amount, 3, device=surface.device) - 1)
         near = surface + NEAR * torch.randn_like(surface)
-        near = torch.where(seen[..., None], near, HALF_SIDE * (2 * torch.rand_like(near) - 1))
-        points = torch.cat([anywhere, near], 1)
+        points[:, self.config.points :][seen] = near[seen]
         wanted = (self._hull(points, batch) > 0.5).to(points.dtype)
         logits, found = self.field(code)(torch.cat([points, surface], 1))
-        amount = points.shape[1]
         wrong = (found[:, amount:] - colors).abs().sum(-1) * seen
         return {
             "hull": binary_cross_entropy_with_logits(logits[:, :amount], wanted),

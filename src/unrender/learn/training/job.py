@@ -19,7 +19,7 @@ from ..imitation import Imitation
 from ..methods.dibr import DIBRPredictor
 from ..object_fits import ObjectFits
 from ..predictor import Predictor
-from ..registry import make_predictor
+from ..registry import make_predictor, start_from
 from .checkpoint import NAME, Checkpoint, fingerprint_of, plain_options
 from .lazy_views import LazyViews
 from .options import TrainOptions
@@ -49,7 +49,8 @@ def train(
         progress: called after each step, in the first process.
 
     Raises:
-        InputError: data and options do not fit together, there is nothing to resume, or there is a training
+        InputError: data and options do not fit together, the predictor to start from does not exist or has no
+            part that fits, there is nothing to resume, or there is a training
             in ``options.out`` that is not resumed.
         DivergenceError: a loss or a gradient is not finite.
         ImportError: a package of the extra ``train`` is missing.
@@ -63,6 +64,8 @@ def train(
 
     if not resume and (options.out / NAME).exists():
         raise InputError(f"{options.out} holds a training: resume it, remove it, or give another folder")
+    if options.start is not None and not options.start.is_file():
+        raise InputError(f"predictor file {options.start} does not exist")
     source = training_views(options, _reading(progress))
     validation = validation_views(options)
     fingerprint = fingerprint_of(options, len(source))
@@ -72,6 +75,8 @@ def train(
         torch.manual_seed(mixed_seed(options.seed, "parameters"))
         predictor = make_predictor(options.method, options.config)
         predictor.prepare_training()
+        if options.start is not None and not resume:
+            start_from(predictor, options.start)
         if resume:
             predictor.load_state_dict(state.predictor)
         if state.step < options.steps:

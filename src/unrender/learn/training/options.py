@@ -40,6 +40,8 @@ class TrainOptions:
         categories: train on these alone; all when empty.
         lazy: read pictures when a step needs them, for data sets that do not fit into memory; the others are
             read once, and kept as bytes.
+        start: file of a predictor, of any method, whose parts training starts from where they are built alike
+            (:func:`~unrender.learn.registry.start_from`); random ones when None.
         teacher: files of :class:`~unrender.learn.object_fits.ObjectFits` of all training objects. DIB-R's
             network first imitates them (:class:`~unrender.learn.imitation.Imitation`); then it learns through
             the renderer.
@@ -74,6 +76,7 @@ class TrainOptions:
     validation_split: str = "val"
     categories: tuple[str, ...] = ()
     lazy: bool = False
+    start: Path | None = None
     teacher: tuple[Path, ...] = ()
     teacher_share: float = 0.8
     steps: int = 10_000
