@@ -148,7 +148,7 @@ def test_learns_two_pictures(device):
     target = torch.tensor([[1.0], [-1.0]], device=device)
     optimizer = torch.optim.Adam([*network.parameters(), *head.parameters()], 2e-4)
     losses = []
-    for _ in range(12):
+    for _ in range(30):
         loss = (head(network(pictures)) - target).square().mean()
         optimizer.zero_grad()
         loss.backward()
