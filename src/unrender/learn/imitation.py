@@ -110,7 +110,7 @@ class Imitation:
         light = predictor.light(features, pictures, flat_cameras(batch.cameras))
         assert light is not None
         terms["light"] = options.light * predictor.light_term(light, lights.reshape(-1))
-        return terms | predictor.camera_terms(features, batch)
+        return terms | predictor.camera_terms(features, flat_cameras(batch.cameras))
 
     def targets(self, batch: Batch) -> tuple[Tensor, Tensor, LightRecord]:
         """Vertices (B, P, 3), textures (B, H, W, 3), lights (B, K), augmented as the pictures are."""

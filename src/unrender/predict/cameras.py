@@ -10,8 +10,7 @@ from torch import Tensor
 from ..geometry import Mesh
 from ..learn.crop import place_camera
 from ..learn.data.capture import N3MR_DISTANCE, N3MR_FOV
-from ..learn.methods.dibr import DIBRPredictor
-from ..learn.methods.dvr import DVRPredictor
+from ..learn.methods.camera_predictor import CameraPredictor
 from ..learn.prediction import Prediction
 from ..learn.predictor import Predictor
 from ..render import Camera, render
@@ -37,7 +36,7 @@ def likely_cameras(predictor: Predictor, crops: Tensor, prediction: Prediction, 
     """
     if prediction.camera is not None and count == 1:
         return prediction.camera[:, None]
-    if isinstance(predictor, DIBRPredictor | DVRPredictor) and predictor.camera_head is not None:
+    if isinstance(predictor, CameraPredictor) and predictor.camera_head is not None:
         return predictor.cameras(crops, prediction, count=count)[0]
     assert prediction.mesh is not None
     return _all_around(prediction.mesh, crops[..., 3], count)

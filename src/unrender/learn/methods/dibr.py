@@ -21,6 +21,7 @@ from ..networks.texture_decoders import UVTextureDecoder, VertexColorDecoder, me
 from ..networks.texture_flow import SeenTexels, TextureFlow, flow_loss
 from ..prediction import Prediction
 from ..predictor import Batch
+from .camera_predictor import CameraPredictor, CameraPredictorConfig
 from .mesh_predictor import MeshPredictor, MeshPredictorConfig
 
 LIGHT_CHANNELS = (32, 64, 128)  # of the light's encoder
@@ -28,7 +29,7 @@ LIGHT_HIDDEN = 256
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DIBRConfig(MeshPredictorConfig):
+class DIBRConfig(MeshPredictorConfig, CameraPredictorConfig):
     """DIB-R's network and losses (Chen et al. 2019, 4; weights of ``papers.md`` 2.3).
 
     Symmetry is not among the paper's losses; its weight is ours, and 0 in the recipe of the paper.
@@ -49,14 +50,12 @@ class DIBRConfig(MeshPredictorConfig):
         light_weight: of :func:`~unrender.learn.losses.light_loss` against the lights that the data set
             records, under which the loss on pictures then draws. 0, as published, learns light from pictures
             alone, which cannot tell a bright light from bright colours.
-        camera: predict where the picture was taken from, too; ``crop`` must be set.
         learned_scale: predict one factor on the shape's size.
         flow_weight: of :func:`~unrender.learn.networks.texture_flow.flow_loss`.
-        camera_weight: of :meth:`~unrender.learn.networks.camera_head.CameraHead.loss`.
 
     Raises:
-        InputError: a weight is negative, a sigma not positive, a camera is predicted without crops, there is
-            texture flow without a texture, or a weight on light that is not predicted or has highlights.
+        InputError: a sigma is not positive, there is texture flow without a texture, a weight on light that
+            is not predicted or has highlights, or as of the bases.
     """
 
     sigma_ndc: tuple[float, float] = (1 / 7000, 1 / 7000)
@@ -69,10 +68,8 @@ class DIBRConfig(MeshPredictorConfig):
     texture_channels: int = 8
     texture_flow: bool = False
     light: LightKind = "harmonics"
-    camera: bool = False
     learned_scale: bool = False
     flow_weight: float = 1.0
-    camera_weight: float = 0.1
     light_encoder: bool = False
     light_weight: float = 0.0
 
@@ -80,8 +77,6 @@ class DIBRConfig(MeshPredictorConfig):
         super().__post_init__()
         if len(self.sigma_ndc) != 2 or not all(value > 0 for value in self.sigma_ndc):
             raise InputError(f"sigma_ndc must be two positive numbers, got {self.sigma_ndc}")
-        if self.camera and not self.crop:
-            raise InputError("camera=True needs crop=True: cameras are predicted for crops of objects")
         if self.texture_flow and self.appearance != "texture":
             raise InputError(f"texture_flow=True needs appearance texture, got {self.appearance}")
         if self.light_encoder and self.light == "none":
@@ -93,7 +88,7 @@ class DIBRConfig(MeshPredictorConfig):
             )
 
 
-class DIBRPredictor(MeshPredictor):
+class DIBRPredictor(MeshPredictor, CameraPredictor):
     """Shape as offsets of a sphere, texture as its UV picture, light, and the camera if asked for."""
 
     method = "dibr"
@@ -200,43 +195,16 @@ class DIBRPredictor(MeshPredictor):
         prediction = self.decode(features, pictures)
         if self.camera_head is None:
             return prediction
-        cameras, _ = self._cameras(features, pictures, prediction, count=1)
-        return dataclasses.replace(prediction, camera=cameras[:, 0])
-
-    def cameras(self, pictures: Tensor, prediction: Prediction, *, count: int) -> tuple[Camera, Tensor]:
-        """The likeliest cameras, placed so that the predicted shape fills the picture as the object does.
-
-        Args:
-            pictures: shape (B, H, W, 4).
-            prediction: what :meth:`forward` says of them.
-            count: n.
-
-        Returns:
-            Cameras of batch shape (B, n), likeliest first, and their probabilities (B, n).
-
-        Raises:
-            InputError: the predictor was made without a camera head.
-        """
-        if self.camera_head is None:
-            raise InputError(
-                "cameras need a predictor with a camera head: DIBRConfig(camera=True, crop=True)"
-            )
-        return self._cameras(self.encoder(pictures), pictures, prediction, count=count)
-
-    def _cameras(
-        self, features: Tensor, pictures: Tensor, prediction: Prediction, *, count: int
-    ) -> tuple[Camera, Tensor]:
-        assert self.camera_head is not None
         assert prediction.mesh is not None
-        said = self.camera_head(features)
-        return self.camera_head.cameras(said, pictures, prediction.mesh.vertices, count=count)
+        cameras, _ = self.camera_head.cameras(features, pictures, prediction.mesh.vertices, count=1)
+        return dataclasses.replace(prediction, camera=cameras[:, 0])
 
     def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         """See :meth:`~unrender.learn.predictor.Predictor.loss`."""
         pictures = batch.pictures.flatten(0, 1)
         features = self.encoder(pictures)
         vertices, (colors, places) = self.shape(features), self.texture(features, pictures)
-        terms = self.camera_terms(features, batch)
+        terms = self.camera_terms(features, flat_cameras(batch.cameras))
         light = self.light(features, pictures, flat_cameras(batch.cameras))
         if self.config.light_weight:
             assert light is not None
@@ -263,18 +231,6 @@ class DIBRPredictor(MeshPredictor):
         """The mean of :func:`~unrender.learn.losses.light_loss`, in single precision."""
         with torch.autocast(self.device.type, enabled=False):
             return light_loss(found.map(lambda value, _: value.float()), target).mean()
-
-    def camera_terms(self, features: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """The weighted term on cameras, where they are predicted.
-
-        Args:
-            features: of the B K pictures, one after the other.
-            batch: B objects of K pictures.
-        """
-        if self.camera_head is None:
-            return {}
-        loss = self.camera_head.loss(self.camera_head(features), flat_cameras(batch.cameras))
-        return {"camera": self.config.camera_weight * loss}
 
 
 def recorded_lights(batch: Batch) -> LightRecord:

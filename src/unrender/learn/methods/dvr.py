@@ -26,13 +26,13 @@ from ...implicit.cast import AT_ONCE
 from ...implicit.field import Field
 from ...implicit.losses import FieldLossOptions, RayTargets, field_losses
 from ...implicit.solid import entry_depths, solid_depths
-from ...render import Camera
 from ...render.rays import Rays, pixel_rays
 from ..networks.camera_head import CameraHead
-from ..networks.encoder import EncoderConfig, load_encoder, make_encoder
+from ..networks.encoder import load_encoder, make_encoder
 from ..networks.texture_decoders import color_logits, mean_color
 from ..prediction import Prediction
-from ..predictor import Batch, Predictor
+from ..predictor import Batch
+from .camera_predictor import CameraPredictor, CameraPredictorConfig
 
 HALF_SIDE = 0.55  # of the cube that rays are cast in
 HULL_SAMPLES = 32  # along a ray, to look for the visual hull
@@ -40,7 +40,7 @@ NEAR = 0.04  # standard deviation of points near its surface
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DVRConfig(EncoderConfig):
+class DVRConfig(CameraPredictorConfig):
     """The single-image model (Niemeyer et al. 2020, 4.1; ``papers.md`` 2.4); see also what it derives from.
 
     Attributes:
@@ -49,8 +49,6 @@ class DVRConfig(EncoderConfig):
         frequencies: of the field (:class:`~unrender.implicit.OccupancyField`).
         mean_color: whether colours vary about the mean colour of the object in the picture; they do not as
             published.
-        camera: whether the camera is predicted, of crops; ``crop`` must be set.
-        camera_weight: of its direction.
         rays: drawn in a step from the pictures of each object.
         samples: along a ray, at the start and at the end, doubled in equal parts of the training.
         hull_share: of the training, at its start, in which the field learns the visual hull of the batch's
@@ -77,8 +75,6 @@ class DVRConfig(EncoderConfig):
     blocks: int = 5
     frequencies: int = 0
     mean_color: bool = False
-    camera: bool = False
-    camera_weight: float = 0.1
     rays: int = 1024
     samples: tuple[int, int] = (16, 128)
     hull_share: float = 0.0
@@ -103,11 +99,7 @@ class DVRConfig(EncoderConfig):
             raise InputError(f"hull_share must be in [0, 1), got {self.hull_share}")
         if not 0 < self.level < 1:
             raise InputError(f"level must be in (0, 1), got {self.level}")
-        if self.camera and not self.crop:
-            raise InputError("camera=True needs crop=True: cameras are predicted for crops of objects")
         ExtractOptions(resolution=self.resolution)
-        if not self.camera_weight >= 0:
-            raise InputError(f"camera_weight must not be negative, got {self.camera_weight}")
         self.losses()
 
     def losses(self) -> FieldLossOptions:
@@ -141,7 +133,7 @@ class Code:
         return Code(self.features[index], self.base[index])
 
 
-class DVRPredictor(Predictor):
+class DVRPredictor(CameraPredictor):
     """A field of occupancy and colour that depends on a picture, taught by casting rays on it.
 
     The field of the first picture of an object has to explain rays of all pictures of the batch, and is
@@ -205,26 +197,6 @@ class DVRPredictor(Predictor):
         solid = torch.nn.functional.max_pool3d(inside[:, None], 2, stride=1, padding=1)[:, 0]
         return Prediction(occupancy=solid, surfaces=functools.partial(self.surface, code))
 
-    def cameras(self, pictures: Tensor, prediction: Prediction, *, count: int) -> tuple[Camera, Tensor]:
-        """See :meth:`~unrender.learn.methods.dibr.DIBRPredictor.cameras`.
-
-        Args:
-            pictures: shape (B, H, W, 4).
-            prediction: with the surfaces of all of them as one mesh.
-            count: n.
-
-        Returns:
-            Cameras of batch shape (B, n), likeliest first, and their probabilities (B, n).
-
-        Raises:
-            InputError: the predictor was made without a camera head.
-        """
-        if self.camera_head is None:
-            raise InputError("cameras need a predictor with a camera head: DVRConfig(camera=True, crop=True)")
-        assert prediction.mesh is not None
-        said = self.camera_head(self.encoder(pictures))
-        return self.camera_head.cameras(said, pictures, prediction.mesh.vertices, count=count)
-
     def surface(self, code: Code, index: int) -> Mesh | None:
         """The coloured surface of one of the pictures; None where its field is empty or full."""
         options = ExtractOptions(resolution=self.config.resolution, half_side=HALF_SIDE)
@@ -238,11 +210,8 @@ class DVRPredictor(Predictor):
         """See :meth:`~unrender.learn.predictor.Predictor.loss`."""
         config = self.config
         code = self.encode(batch.pictures[:, 0])
-        terms: dict[str, Tensor] = {}
         with torch.autocast(batch.pictures.device.type, enabled=False):
-            if self.camera_head is not None:
-                said = self.camera_head(code.features)
-                terms["camera"] = config.camera_weight * self.camera_head.loss(said, batch.cameras[:, 0])
+            terms = self.camera_terms(code.features, batch.cameras[:, 0])
             if progress < config.hull_share:
                 return terms | self._hull_loss(code, batch)
             share = (progress - config.hull_share) / (1 - config.hull_share)

@@ -72,12 +72,12 @@ class CameraHead(nn.Module):
         return azimuth, said.elevations.gather(1, bins), probability
 
     def cameras(
-        self, said: ViewDirections, pictures: Tensor, vertices: Tensor, *, count: int
+        self, features: Tensor, pictures: Tensor, vertices: Tensor, *, count: int
     ) -> tuple[Camera, Tensor]:
         """The likeliest cameras, placed so that shapes fill the pictures as the objects do.
 
         Args:
-            said: for B pictures.
+            features: of B pictures, (B, F).
             pictures: with alpha, shape (B, H, W, 4).
             vertices: of the shapes, (B, V, 3).
             count: n.
@@ -85,7 +85,7 @@ class CameraHead(nn.Module):
         Returns:
             Cameras of batch shape (B, n), likeliest first, and their probabilities (B, n).
         """
-        azimuth, elevation, probability = self.best(said, count)
+        azimuth, elevation, probability = self.best(self(features), count)
         around = vertices[:, None].expand(-1, count, -1, -1)
         alpha = pictures[:, None, ..., 3].expand(-1, count, -1, -1)
         return place_camera(around, orbit_poses(azimuth, elevation), alpha), probability
