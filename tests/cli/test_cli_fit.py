@@ -11,7 +11,7 @@ from unrender.cli import main
 from unrender.cli import progress as cli_progress
 from unrender.cli.fit import Fit
 from unrender.cli.progress import progress_display
-from unrender.fit import FitOptions, Progress, report
+from unrender.fit import FitOptions, Progress, field_fit, report
 from unrender.geometry import Mesh, cube, subdivide
 from unrender.io import Views, load_mesh, save_views
 from unrender.render import Camera
@@ -171,6 +171,50 @@ def test_ctrl_c_and_resume(run, tmp_path, monkeypatch):
     first, second = err.splitlines()
     assert first.startswith(f"unrender: starting anew, although {checkpoint} is left of a fit")
     assert second.startswith("unrender: stopped")
+
+
+def test_a_field_with_depth_is_fitted_polished_and_gone_on_with(run, views, tmp_path, monkeypatch):
+    depth = torch.where(views.masks > 0.5, 2.6, 0.0)
+    save_views(dataclasses.replace(views, depth=depth), tmp_path / "deep")
+    command = ("--renderer", "dvr", "--then", "dibr")
+    seen: list[bool] = []
+    stages: list[str] = []
+    sampler = field_fit.RaySampler
+    monkeypatch.setattr(
+        field_fit,
+        "RaySampler",
+        lambda views, *rest: seen.append(views.depth is not None) or sampler(views, *rest),
+    )
+
+    def stop_in_the_polish(self, progress: Progress) -> None:
+        if progress.stage == "polish":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cli_progress.StepLines, "__call__", stop_in_the_polish)
+        code, _, err = run(*command, views=tmp_path / "deep")
+    assert code == 130, err
+    assert seen == [True]
+    assert "belongs to another fit: depth was True, now False" in fails(run(*command, "--resume"))
+    monkeypatch.setattr(cli_progress.StepLines, "__call__", lambda self, p: stages.append(p.stage))
+    code, out, err = run(*command, "--resume", views=tmp_path / "deep")
+    assert (code, err) == (0, "")
+    assert set(stages) == {"polish"}
+    assert load_mesh(tmp_path / "object.glb").texture is not None
+    options = json.loads((tmp_path / "object.json").read_text())["options"]
+    assert (options["renderer"], options["then"]) == ("dvr", "dibr")
+    assert re.search(r"mask IoU +0\.\d+ on average", out)
+
+
+def test_an_empty_field_writes_no_mesh(run, tmp_path, monkeypatch):
+    def emptied(self, after_step):
+        with torch.no_grad():
+            self.field.network[-1].bias -= 1000
+
+    monkeypatch.setattr(field_fit.FieldFit, "run", emptied)
+    error = fails(run("--renderer", "dvr"))
+    assert "must have a surface, but it is empty" in error
+    assert not list(tmp_path.glob("object*"))
 
 
 def test_time_is_that_of_the_steps(capsys, monkeypatch):

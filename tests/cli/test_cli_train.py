@@ -76,6 +76,24 @@ def test_train_and_resume(run, tmp_path):
     assert "belongs to another training: seed was 0, now 4" in error
 
 
+def test_fields_are_trained(run, tmp_path):
+    small = ("size=16", "channels=8,16", "hidden=32", "features=16", "width=16", "rays=16", "points=32")
+    depth = ("depth-weight=10", "samples=4,8", "samples-at=0.5")
+    options = ("--method", "dvr", "--steps", "4", "--batch-size", "2", "--validate-every", "2")
+    code, out, error = run(*options, "--set", *small, *depth)
+    assert (code, error) == (0, "")
+    assert "3D IoU 0." in out
+    predictor = load_predictor(tmp_path / "out" / "predictor.safetensors")
+    assert predictor.method == "dvr"
+    config = predictor.config
+    assert (config.encoder, config.depth_weight, config.samples, config.samples_at) == (
+        "conv",
+        10,
+        (4, 8),
+        (0.5,),
+    )
+
+
 def test_options_replace_the_recipe():
     command = Train(
         (Path("a"), Path("b")),

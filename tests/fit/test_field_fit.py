@@ -10,10 +10,10 @@ from unrender.errors import InputError
 from unrender.fit.field_fit import HALF_SIDE, FieldFit, FieldFitOptions
 from unrender.fit.field_rays import RaySampler
 from unrender.geometry import Mesh, icosphere
-from unrender.implicit import ExtractOptions, cast, extract_mesh
+from unrender.implicit import CastOptions, ExtractOptions, cast, extract_mesh
 from unrender.io import Views
 from unrender.render import Camera, render
-from unrender.render.rays import Rays
+from unrender.render.rays import Rays, pixel_rays
 from unrender.render.turntable import render_antialiased
 
 SIDES = torch.tensor([0.45, 0.3, 0.2])
@@ -64,6 +64,14 @@ def test_shape_and_colours_of_an_ellipsoid(views):
     assert mesh.vertex_colors is not None
     wanted = (mesh.vertices / SIDES + 1) / 2
     assert float((mesh.vertex_colors - wanted).abs().mean()) < 0.09  # grey would differ by 0.2
+
+    # what the field has learned is hit in the same places when empty space is skipped
+    rays, options = pixel_rays(views.cameras).detach(), CastOptions(samples=128, half_side=HALF_SIDE)
+    fit.space.refresh(fit.field)
+    dense, sparse = cast(fit.field, rays, options), cast(fit.field, rays, options, space=fit.space)
+    assert torch.equal(dense.hit, sparse.hit)
+    torch.testing.assert_close(dense.depth, sparse.depth, rtol=0, atol=1e-4)
+    assert dense.evaluations > 4 * sparse.evaluations
 
 
 def test_a_fit_goes_on_with_the_same_bits(views):

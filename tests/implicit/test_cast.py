@@ -5,7 +5,7 @@ import torch
 from fields import Ball, constant, shells
 
 from unrender.errors import InputError
-from unrender.implicit import CastOptions, GridField, OccupiedSpace, cast
+from unrender.implicit import CastOptions, GridField, OccupiedSpace, cast, render_field
 from unrender.render import Camera
 from unrender.render.rays import Rays, cube_span, pixel_rays
 
@@ -101,6 +101,24 @@ def test_empty_space_changes_no_hit_and_saves_most_of_the_work():
     assert torch.equal(sparse.hit, dense.hit)
     assert torch.allclose(sparse.depth, dense.depth, atol=1e-5)
     assert dense.evaluations > 4 * sparse.evaluations
+
+
+def test_a_field_in_single_precision_meets_rays_in_double():
+    torch.manual_seed(0)
+    field = GridField()
+    rays = pixel_rays(camera(12)).detach()
+    assert rays.origins.dtype == torch.float64
+
+    def single(points):
+        return field(points.float())
+
+    hits = cast(single, rays)
+    again = cast(single, Rays(rays.origins.float(), rays.directions.float()))
+    assert hits.depth.dtype == torch.float64
+    assert torch.equal(hits.hit, again.hit)
+    torch.testing.assert_close(hits.depth, again.depth.double(), rtol=0, atol=1e-5)
+    picture = render_field(single, camera(12))
+    torch.testing.assert_close(picture.depth[hits.hit], hits.depth[hits.hit])
 
 
 def test_empty_space_is_where_the_field_says():

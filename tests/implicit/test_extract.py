@@ -6,6 +6,8 @@ from fields import Ball, constant, shells
 from trimesh import Trimesh
 
 from unrender.errors import InputError
+from unrender.fit import bake_texture
+from unrender.geometry import icosphere
 from unrender.implicit import (
     EmptyFieldError,
     ExtractOptions,
@@ -73,6 +75,42 @@ def test_refined_vertices_lie_nearer():
     fine = refine_mesh(Ball(), rough, steps=60, learning_rate=1e-4)
     before, after = ((m.vertices.norm(dim=-1) - 0.4).abs().mean() for m in (rough, fine))
     assert float(after) < 0.7 * float(before)
+
+
+def test_a_step_of_refinement_asks_for_no_more_than_ten_thousand_faces():
+    ball = Ball()
+    mesh = extract_mesh(ball, ExtractOptions(resolution=64))
+    assert mesh.num_faces > 15_000
+    asked = []
+    for steps in (10, 40):
+        ball.asked = 0
+        fine = refine_mesh(ball, mesh.replace(vertices=mesh.vertices * 1.01), steps=steps, learning_rate=1e-4)
+        asked.append(ball.asked)
+    assert asked[1] == 4 * asked[0]
+    assert asked[0] <= 10 * 7 * 10_000  # points, and six beside each for its normal
+    assert float((fine.vertices.norm(dim=-1) - 0.4).abs().mean()) < 0.7 * 0.004
+
+
+@pytest.mark.slow
+def test_the_finest_grid_of_the_paper():
+    """512 cells a side and 30 steps of refinement, as for DTU."""
+    ball = Ball()
+    mesh = extract_mesh(ball, ExtractOptions(resolution=512, refine=30))
+    assert mesh.num_faces > 1_000_000
+    assert ball.asked < 513**3 / 10
+    assert float((mesh.vertices.norm(dim=-1) - 0.4).abs().max()) < 1e-3  # no NaN either
+    assert Trimesh(mesh.vertices.numpy(), mesh.faces.numpy(), process=False).is_watertight
+
+
+def test_colours_that_are_not_finite_are_refused():
+    def broken(points):
+        logits, colors = Ball()(points)
+        return logits, torch.where(points[..., :1] > 0.39, math.nan, colors)
+
+    with pytest.raises(InputError, match="the field must give finite colors"):
+        extract_mesh(broken, ExtractOptions(resolution=32))
+    with pytest.raises(InputError, match="the field must give finite colors"):
+        bake_texture(broken, icosphere(2).replace(vertices=0.4 * icosphere(2).vertices), 64)
 
 
 @pytest.mark.parametrize(("value", "state"), [(-3.0, "empty"), (3.0, "full")])

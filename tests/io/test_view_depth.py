@@ -37,7 +37,15 @@ def test_depth_goes_where_its_view_goes(views):
     assert torch.equal(depth_of(views[[1]]), views.depth[1:])
     assert torch.equal(depth_of(views.split([0])[0]), views.depth[1:])
     assert depth_of(views.to(torch.float64)).dtype == torch.float64
-    assert torch.equal(depth_of(views.resized(WIDTH // 2, HEIGHT // 2)), views.depth[:, 1::2, 1::2])
+    smaller = views.resized(WIDTH // 2, HEIGHT // 2)
+    nearest, known = views.depth[:, 1::2, 1::2], torch.ones(WIDTH // 2, dtype=torch.bool)
+    known[1] = (
+        False  # where the nearest is the unknown column, the other one tells, but not beside the object
+    )
+    assert torch.equal(depth_of(smaller)[..., known], nearest[..., known])
+    beside = torch.minimum(views.depth[:, ::2, 2], views.depth[:, 1::2, 2])
+    assert 0 < int((smaller.masks[..., 1] > 0.5).sum()) < beside.numel()
+    assert torch.equal(depth_of(smaller)[..., 1], torch.where(smaller.masks[..., 1] > 0.5, beside, 0))
     larger = depth_of(views.resized(2 * WIDTH, 2 * HEIGHT))
     assert torch.equal(larger, views.depth.repeat_interleave(2, 1).repeat_interleave(2, 2))
 

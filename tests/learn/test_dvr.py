@@ -12,6 +12,7 @@ from unrender.geometry import Mesh, icosphere, voxel_iou
 from unrender.implicit import cast
 from unrender.learn.data.capture import CaptureOptions, capture
 from unrender.learn.data.packed_views import PackedViews, pack
+from unrender.learn.methods import dvr
 from unrender.learn.methods.dvr import DVRConfig, DVRPredictor, hull_values
 from unrender.learn.networks.camera_head import ViewDirections, view_angles
 from unrender.learn.prediction import Prediction
@@ -31,6 +32,8 @@ SMALL = DVRConfig(
     blocks=3,
     rays=192,
     samples=(16, 32),
+    samples_at=(0.5,),
+    normal_weight=0.0,
     voxels=16,
     resolution=32,
     hull_share=0.5,
@@ -256,6 +259,51 @@ def test_cameras_are_taught_and_used(views, tmp_path):
         DVRPredictor(SMALL).cameras(torch.zeros(1, 32, 32, 4), Prediction(), count=1)
 
 
+def test_the_network_of_the_paper_learns(views):
+    """ResNet-18, its loss, and rays of more samples as the training goes on."""
+    torch.manual_seed(0)
+    config = DVRConfig(size=32, rays=64)
+    assert (config.encoder, config.features, config.width, config.normal_weight) == (
+        "resnet18",
+        256,
+        128,
+        0.05,
+    )
+    predictor = DVRPredictor(config)
+    optimizer = torch.optim.Adam(predictor.parameters(), 1e-4)
+    batch = views.batch(torch.tensor([0, 1]), torch.tensor([[0, 3], [2, 5]]))
+    losses = []
+    for step in range(8):
+        torch.manual_seed(1)
+        terms = predictor.loss(batch, 0.0)
+        assert set(terms) == {"color", "freespace", "occupancy", "normal"}
+        loss = torch.stack(list(terms.values())).sum()
+        losses.append(float(loss.detach()))
+        optimizer.zero_grad()
+        loss.backward()
+        if not step:
+            assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in predictor.parameters())
+        optimizer.step()
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_samples_follow_their_schedule(views, monkeypatch):
+    seen = []
+
+    def spy(field, rays, options):
+        seen.append(options.samples)
+        return cast(field, rays, options)
+
+    monkeypatch.setattr(dvr, "cast", spy)
+    batch = views.batch(torch.tensor([0, 1]), torch.zeros(2, 1, dtype=torch.long))[:1]
+    changes = {"hull_share": 0.5, "samples": (4, 6, 20), "samples_at": (0.2, 0.6)}
+    predictor = DVRPredictor(dataclasses.replace(SMALL, **changes))
+    for progress in (0.5, 0.59, 0.61, 0.79, 0.81, 1.0):
+        predictor.loss(batch, progress)
+    assert seen == [4, 4, 6, 6, 20, 20]
+    assert DVRConfig().samples == (16, 32, 64, 128)
+
+
 def test_depth_is_held_against_depth_maps(views):
     pictures = views.batch(torch.tensor([0, 1]), torch.arange(4).expand(2, 4))
     torch.manual_seed(0)
@@ -331,8 +379,11 @@ def test_predict_gives_the_mesh_of_the_field(views, device):
 
 
 def test_bad_values():
-    with pytest.raises(InputError, match=r"samples must be two rising numbers from 2 on, got \(32, 16\)"):
-        DVRConfig(samples=(32, 16))
+    with pytest.raises(InputError, match=r"samples must be numbers from 2 on, got \(16, 1\)"):
+        DVRConfig(samples=(16, 1))
+    for shares in ((0.5,), (0.5, 0.2, 0.7)):
+        with pytest.raises(InputError, match=r"samples_at must be 3 rising shares, .*, got \(0\.5"):
+            DVRConfig(samples_at=shares)
     with pytest.raises(InputError, match=r"hull_share must be in \[0, 1\), got 1"):
         DVRConfig(hull_share=1.0)
     with pytest.raises(InputError, match="depth must not be negative, got -1"):

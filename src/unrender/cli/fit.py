@@ -35,7 +35,8 @@ class Fit:
         resume: go on from the checkpoint that an interrupted fit left beside OUT.
         template: start from the visual hull of the masks, or from a sphere, which keeps its topology.
         renderer: what draws: DIB-R, the Soft Rasterizer, the Neural 3D Mesh Renderer, or Differentiable
-            Volumetric Rendering: slower, for shapes that no silhouette tells, with holes and hollows.
+            Volumetric Rendering: slower, for shapes with holes, and with depth maps for hollows that no
+            silhouette tells.
         then: after dvr, polish the shape and texture that it found with this renderer.
         max_faces: faces of the mesh, about.
         texture_size: longest side of the texture [pixels]; no more than the pictures resolve is used.

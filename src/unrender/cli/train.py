@@ -47,7 +47,8 @@ class Train:
         data: folders of data sets, as ``unrender data render`` writes them or in the formats of the papers;
             several are mixed.
         out: folder to write to.
-        method: DIB-R, Soft Rasterizer, the Neural 3D Mesh Renderer, or solids.
+        method: DIB-R, Soft Rasterizer, the Neural 3D Mesh Renderer, solids, or fields by Differentiable
+            Volumetric Rendering.
         recipe: quick takes minutes, paper has the published settings, which take days on a GPU. The options
             below replace what it says.
         resume: go on from the checkpoint that an interrupted training left in OUT.

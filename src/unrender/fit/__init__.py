@@ -5,6 +5,7 @@ The package itself can be called: ``unrender.fit(views)`` is :func:`unrender.fit
 
 from ..progress import Progress
 from ..verbs import make_callable
+from .bake import bake_texture
 from .deform import DeformOptions, DeformResult, deform
 from .hull import visual_hull
 from .job import FitResult, fit
@@ -17,6 +18,7 @@ __all__ = [
     "FitOptions",
     "FitResult",
     "Progress",
+    "bake_texture",
     "deform",
     "fit",
     "view_metrics",

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..geometry import Mesh, gather_corners
-from ..implicit.cast import AT_ONCE
+from ..implicit.cast import colors_at
 from ..implicit.field import Field
 from ..io import unwrap
 from ..io.atlas import pad_texture
@@ -30,7 +30,7 @@ def bake_texture(field: Field, mesh: Mesh, size: int) -> Mesh:
         The mesh with ``uvs`` and a texture (size, size, 3), whose islands grow over their seams.
 
     Raises:
-        InputError: the size is not positive, or the mesh has batch dimensions.
+        InputError: the size is not positive, the mesh has batch dimensions, or a colour is not finite.
         ImportError: xatlas is not installed.
     """
     if size < 1:
@@ -42,7 +42,7 @@ def bake_texture(field: Field, mesh: Mesh, size: int) -> Mesh:
     with torch.no_grad():
         points = places[covered]
         if len(points):
-            texture[covered] = torch.cat([field(part)[1] for part in points.split(AT_ONCE)]).to(texture)
+            texture[covered] = colors_at(field, points).to(texture)
     return unwrapped.replace(texture=pad_texture(texture, covered, pixels=SEAM))
 
 

@@ -80,6 +80,7 @@ def fit(
         "options": dataclasses.asdict(options),
         "views": list(views.names),
         "size": [views.width, views.height],
+        "depth": views.depth is not None,
     }
     file = StateFile(checkpoint, fingerprint)
     saved = file.load() if resume else None

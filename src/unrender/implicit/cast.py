@@ -131,11 +131,23 @@ def logits_at(field: Field, points: Tensor) -> Tensor:
     Raises:
         InputError: one is not finite.
     """
-    found = [field(part)[0] for part in points.split(AT_ONCE)]
+    found = [field(part)[0].to(points.dtype) for part in points.split(AT_ONCE)]
     logits = torch.cat(found) if found else points.new_zeros(0)
     if not bool(torch.isfinite(logits).all()):
         raise InputError("the field must give finite logits, got NaN or infinity: the training diverged")
     return logits
+
+
+def colors_at(field: Field, points: Tensor) -> Tensor:
+    """Colours (N, 3) of points (N, 3), a part of them at a time.
+
+    Raises:
+        InputError: one is not finite.
+    """
+    colors = torch.cat([field(part)[1] for part in points.split(AT_ONCE)])
+    if not bool(torch.isfinite(colors).all()):
+        raise InputError("the field must give finite colors, got NaN or infinity: the training diverged")
+    return colors
 
 
 def _logits(field: Field, rays: Rays, depths: Tensor, space: OccupiedSpace | None) -> tuple[Tensor, int]:

@@ -21,7 +21,8 @@ class OccupancyField(nn.Module):
     """The decoder of Differentiable Volumetric Rendering (Niemeyer et al. 2020; ``papers.md`` 2.4).
 
     A linear layer takes the points, five residual blocks follow, before each of which a linear layer of the
-    latent vector is added, and a last layer gives a logit and the logits of a colour.
+    latent vector is added, and a last layer gives a logit and the logits of a colour. Ours is that the last
+    layer's values are multiplied by ten and added to the logit of a ball, so that rays have something to hit.
 
     Args:
         latent: length of the latent vector; 0 for one object.
@@ -30,7 +31,7 @@ class OccupancyField(nn.Module):
         blocks: residual blocks.
         frequencies: octaves of sines and cosines of the coordinates that the first layer takes beside them
             (Mildenhall et al. 2020), so that small networks learn small parts sooner; 0 as published.
-        radius: an untrained field is about a ball of this radius, so that rays have something to hit.
+        radius: of that ball, which an untrained field is about.
 
     Raises:
         InputError: ``frequencies`` is negative.

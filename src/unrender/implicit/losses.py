@@ -47,8 +47,8 @@ class FieldLossOptions:
 
     Attributes:
         color: L1 of colours where a ray hits inside the mask.
-        gradient: lengths of differences between the gradients of colours in squares of 2 x 2 pixels
-            (``RayTargets.squares``) that all hit inside the mask.
+        gradient: lengths of differences between the gradients of each colour channel in squares of 2 x 2
+            pixels (``RayTargets.squares``) that all hit inside the mask.
         depth: L1 of depth where a ray hits inside the mask and depth is known; ten times that of colours, as
             in the paper's model of both.
         depth_on: compare camera z, or points of the world, whose distance is that along the ray.
@@ -165,7 +165,7 @@ def _gradient_loss(colors: Tensor, targets: RayTargets, hit: Tensor) -> Tensor:
     found = targets.colors.new_zeros(targets.colors.shape).index_put((hit.nonzero()[:, 0],), colors)
     wrong = (found - targets.colors)[:count].reshape(-1, 4, 3)[whole]
     across, down = wrong[:, 1] - wrong[:, 0], wrong[:, 2] - wrong[:, 0]
-    return torch.cat([across, down], -1).square().sum(-1).add(1e-12).sqrt().sum()
+    return torch.stack([across, down], -1).square().sum(-1).add(1e-12).sqrt().sum()
 
 
 def _entropy(field: Field, points: Tensor, wanted: float) -> Tensor:

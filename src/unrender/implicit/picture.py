@@ -83,7 +83,8 @@ def render_field(
         background: colour behind the object, a number or shape (3,); black when None.
 
     Returns:
-        A picture of shape (..., H, W); empty where no ray hits.
+        A picture of shape (..., H, W); empty where no ray hits, and where rays begin inside, as of a camera
+        in the object or a field that fills the cube (``hits.inside`` tells).
 
     Raises:
         InputError: the field gives a logit that is not finite, or ``background`` has another shape.

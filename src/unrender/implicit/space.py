@@ -13,6 +13,8 @@ class OccupiedSpace:
     """Cells of a cube that an object may reach into, refreshed as its field changes.
 
     A cell may be occupied if the field is at one of its samples, or at one of its neighbours', or nearly so.
+    Something thinner than the distance of two samples, in a field so steep that it is not felt beside it, can
+    be missed; raise ``samples`` for it.
 
     Args:
         half_side: of the cube about the origin; what lies outside is empty.

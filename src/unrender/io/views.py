@@ -10,9 +10,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from ..errors import InputError
 from ..render.camera import Camera
+from .view_depth import splat_points
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -142,22 +144,31 @@ class Views:
 
         Colours count by the share of their pixels that the object covers, so that none of the background
         comes into the object's. Depth is that of the nearest pixel, since the mean of two depths is on
-        neither surface.
+        neither surface; where that is not known, a smaller picture has the least that is known in the pixel,
+        if the object covers most of it, so that sparse depth stays.
         """
         masks = self.masks[..., None]
         planes = torch.cat([self.pictures, self.pictures * masks, masks], -1).permute(0, 3, 1, 2)
         mode = "bilinear" if width > self.width or height > self.height else "area"
-        planes = torch.nn.functional.interpolate(planes, (height, width), mode=mode).permute(0, 2, 3, 1)
+        planes = interpolate(planes, (height, width), mode=mode).permute(0, 2, 3, 1)
         planes = planes.clamp(0, 1)  # rounding
         plain, weighted, masks = planes.split((3, 3, 1), -1)
         covered = masks > 0
         colors = torch.where(covered, weighted / torch.where(covered, masks, 1), plain).clamp(max=1)
         depth = self.depth
         if depth is not None:
-            depth = torch.nn.functional.interpolate(depth[:, None], (height, width), mode="nearest-exact")[
-                :, 0
-            ]
+            depth = interpolate(depth[:, None], (height, width), mode="nearest-exact")[:, 0]
+            if mode == "area":
+                least = torch.stack([self._least_depth(i, width, height) for i in range(len(self))])
+                depth = torch.where((depth == 0) & (masks[..., 0] > 0.5), least, depth)
         return Views(colors, masks[..., 0], self.cameras.resized(width, height), self.names, depth)
+
+    def _least_depth(self, index: int, width: int, height: int) -> Tensor:
+        """Of a view, in the pixels of a smaller picture, shape (height, width)."""
+        assert self.depth is not None
+        row, column = self.depth[index].nonzero().unbind(-1)
+        x, y = (column + 0.5) * (width / self.width), (row + 0.5) * (height / self.height)
+        return splat_points(torch.stack([x, y, self.depth[index, row, column]], -1), width, height)
 
     def bounds(self) -> tuple[Tensor, float]:
         """The ball that all cameras look at.

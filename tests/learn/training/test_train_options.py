@@ -61,8 +61,7 @@ def test_paper_recipes_have_the_published_numbers():
     assert set(PAPERS) == set(rates)
     for method, expected in rates.items():
         recipe = recipe_options("paper", method, PLACE, OUT)
-        views = 1 if method == "dvr" else 2
-        assert (recipe.method, recipe.batch_size, recipe.views) == (method, 64, views)
+        assert (recipe.method, recipe.batch_size, recipe.views) == (method, 64, 2)
         assert recipe.steps == totals[method]
         for step, rate in expected.items():
             assert recipe.learning_rate * recipe.rate_factor(step) == pytest.approx(rate)

@@ -50,7 +50,8 @@ class DVRConfig(CameraPredictorConfig):
         mean_color: whether colours vary about the mean colour of the object in the picture; they do not as
             published.
         rays: drawn in a step from the pictures of each object.
-        samples: along a ray, at the start and at the end, doubled in equal parts of the training.
+        samples: along a ray, one number after the other.
+        samples_at: shares of the part of the training that casts rays, at which the next of them begins.
         hull_share: of the training, at its start, in which the field learns the visual hull of the batch's
             pictures, and their colours on it, instead of casting rays; 0 as published.
         points: drawn in a step for that, for each object, besides one near each ray's entry into the hull.
@@ -76,14 +77,15 @@ class DVRConfig(CameraPredictorConfig):
     frequencies: int = 0
     mean_color: bool = False
     rays: int = 1024
-    samples: tuple[int, int] = (16, 128)
+    samples: tuple[int, ...] = (16, 32, 64, 128)
+    samples_at: tuple[float, ...] = (0.1, 0.2, 0.5)
     hull_share: float = 0.0
     points: int = 1024
     color_weight: float = 1.0
     depth_weight: float = 0.0
     freespace_weight: float = 1.0
     occupancy_weight: float = 1.0
-    normal_weight: float = 0.0
+    normal_weight: float = 0.05
     level: float = 0.5
     voxels: int = 32
     resolution: int = 64
@@ -93,8 +95,13 @@ class DVRConfig(CameraPredictorConfig):
         for name in ("size", "features", "width", "blocks", "rays", "points", "voxels"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if len(self.samples) != 2 or not 2 <= self.samples[0] <= self.samples[1]:
-            raise InputError(f"samples must be two rising numbers from 2 on, got {self.samples}")
+        if not self.samples or min(self.samples) < 2:
+            raise InputError(f"samples must be numbers from 2 on, got {self.samples}")
+        if len(self.samples_at) != len(self.samples) - 1 or list(self.samples_at) != sorted(self.samples_at):
+            raise InputError(
+                f"samples_at must be {len(self.samples) - 1} rising shares, where the second of samples and "
+                f"what follows begin, got {self.samples_at}"
+            )
         if not 0 <= self.hull_share < 1:
             raise InputError(f"hull_share must be in [0, 1), got {self.hull_share}")
         if not 0 < self.level < 1:
@@ -250,9 +257,7 @@ class DVRPredictor(CameraPredictor):
     def _ray_loss(self, code: Code, batch: Batch, progress: float) -> dict[str, Tensor]:
         config = self.config
         options = config.losses()
-        least, most = config.samples
-        doublings = (most // least).bit_length()  # counts of samples that there are
-        samples = min(most, least * 2 ** min(int(progress * doublings), doublings - 1))
+        samples = config.samples[sum(progress >= at for at in config.samples_at)]
         rays, targets = self.draw(batch)
         total: dict[str, Tensor] = {}
         for i in range(len(code)):
