@@ -53,7 +53,7 @@ TRAINED: dict[str, tuple[str, dict[str, Any]]] = {
     "dibr-flow": ("dibr", {"texture_channels": 16}),
     "dvr": ("dvr", {}),
     "dvr-depth": ("dvr", {"depth_weight": 10.0}),  # RGB-D
-    "dvr-resnet18": ("dvr", {"encoder": "resnet18"}),  # as published, but for the weights it starts from
+    "dvr-resnet18": ("dvr", {"encoder": "resnet18"}),  # the published encoder
 }
 PROTOCOL = EvaluateOptions(points=20_000)
 BUILT = ("mean-shape", "retrieval")  # there is nothing to train

@@ -115,8 +115,9 @@ def test_a_field_in_single_precision_meets_rays_in_double():
     hits = cast(single, rays)
     again = cast(single, Rays(rays.origins.float(), rays.directions.float()))
     assert hits.depth.dtype == torch.float64
-    assert torch.equal(hits.hit, again.hit)
-    torch.testing.assert_close(hits.depth, again.depth.double(), rtol=0, atol=1e-5)
+    assert int((hits.hit != again.hit).sum()) <= 1  # a ray may graze the surface
+    both = hits.hit & again.hit
+    torch.testing.assert_close(hits.depth[both], again.depth[both].double(), rtol=0, atol=1e-5)
     picture = render_field(single, camera(12))
     torch.testing.assert_close(picture.depth[hits.hit], hits.depth[hits.hit])
 

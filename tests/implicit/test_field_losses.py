@@ -9,7 +9,7 @@ from test_cast import camera
 from unrender.errors import InputError
 from unrender.implicit import CastOptions, GridField, OccupiedSpace, cast
 from unrender.implicit.losses import FieldLossOptions, RayTargets, field_losses
-from unrender.render.rays import Rays, pixel_rays
+from unrender.render.rays import pixel_rays
 
 
 def rays_and_targets(radius: float, size: int = 24):
@@ -133,11 +133,8 @@ def test_gradients_of_pictures_ignore_their_brightness():
 
 def test_memory_is_that_of_any_number_of_samples():
     """What is kept for the way back does not grow with the samples along a ray."""
-    torch.manual_seed(0)
-    field = GridField(resolutions=(4, 8), features=2, hidden=16)
     rays, targets = rays_and_targets(0.3)
-    rays = Rays(rays.origins.float(), rays.directions.float())
-    targets = RayTargets(targets.colors.float(), targets.inside)
+    field = Ball(torch.tensor(0.33, dtype=torch.float64, requires_grad=True))
     kept = []
     for samples in (64, 512):
         sizes = []

@@ -43,9 +43,13 @@ def test_depth_goes_where_its_view_goes(views):
         False  # where the nearest is the unknown column, the other one tells, but not beside the object
     )
     assert torch.equal(depth_of(smaller)[..., known], nearest[..., known])
-    beside = torch.minimum(views.depth[:, ::2, 2], views.depth[:, 1::2, 2])
-    assert 0 < int((smaller.masks[..., 1] > 0.5).sum()) < beside.numel()
-    assert torch.equal(depth_of(smaller)[..., 1], torch.where(smaller.masks[..., 1] > 0.5, beside, 0))
+    beside = (
+        torch.where(views.masks > 0.5, views.depth, 9)[:, :, 2].reshape(2, -1, 2).amin(-1)
+    )  # of the object
+    filled = (smaller.masks[..., 1] > 0.5) & (beside < 9)
+    assert 0 < int(filled.sum()) < beside.numel()
+    assert torch.equal(depth_of(smaller)[..., 1], torch.where(filled, beside, 0))
+    assert depth_of(views.to(torch.float16).resized(WIDTH // 2, HEIGHT // 2)).dtype == torch.float16
     larger = depth_of(views.resized(2 * WIDTH, 2 * HEIGHT))
     assert torch.equal(larger, views.depth.repeat_interleave(2, 1).repeat_interleave(2, 2))
 

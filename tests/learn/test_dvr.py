@@ -260,7 +260,7 @@ def test_cameras_are_taught_and_used(views, tmp_path):
 
 
 def test_the_network_of_the_paper_learns(views):
-    """ResNet-18, its loss, and rays of more samples as the training goes on."""
+    """ResNet-18 and the published loss."""
     torch.manual_seed(0)
     config = DVRConfig(size=32, rays=64)
     assert (config.encoder, config.features, config.width, config.normal_weight) == (
@@ -381,8 +381,10 @@ def test_predict_gives_the_mesh_of_the_field(views, device):
 def test_bad_values():
     with pytest.raises(InputError, match=r"samples must be numbers from 2 on, got \(16, 1\)"):
         DVRConfig(samples=(16, 1))
-    for shares in ((0.5,), (0.5, 0.2, 0.7)):
-        with pytest.raises(InputError, match=r"samples_at must be 3 rising shares, .*, got \(0\.5"):
+    for shares in ((0.5,), (0.5, 0.2, 0.7), (0.5, 100.0, 200.0)):
+        with pytest.raises(
+            InputError, match=r"samples_at must be 3 rising shares from 0 to 1, .*, got \(0\.5"
+        ):
             DVRConfig(samples_at=shares)
     with pytest.raises(InputError, match=r"hull_share must be in \[0, 1\), got 1"):
         DVRConfig(hull_share=1.0)

@@ -35,8 +35,9 @@ class FieldFitOptions:
         start_steps: before those, that teach the field the visual hull; 0 starts from a ball.
         rays: in a step, a multiple of 4.
         learning_rate: at the start.
-        losses: their weights, by default the paper's for many views of one object, but ten times its weight
-            of depth, on camera z as in its model of many objects: there are fewer steps to learn it in.
+        losses: their weights, by default those that the released code has for many views of one object (its
+            settings say 0.1 for normals under a name that nothing reads), but ten times the weight of depth,
+            on camera z as in the paper's model of many objects: there are fewer steps to learn it in.
         seed: of parameters and rays.
 
     Raises:

@@ -131,8 +131,7 @@ def logits_at(field: Field, points: Tensor) -> Tensor:
     Raises:
         InputError: one is not finite.
     """
-    found = [field(part)[0].to(points.dtype) for part in points.split(AT_ONCE)]
-    logits = torch.cat(found) if found else points.new_zeros(0)
+    logits = torch.cat([field(part)[0] for part in points.split(AT_ONCE)]).to(points.dtype)
     if not bool(torch.isfinite(logits).all()):
         raise InputError("the field must give finite logits, got NaN or infinity: the training diverged")
     return logits

@@ -166,7 +166,7 @@ def _fill(field: Field, logits: Tensor, where: Tensor, half_side: float) -> Tens
     places = where.nonzero()
     points = places.to(logits.dtype) * (2 * half_side / (logits.shape[0] - 1)) - half_side
     logits = logits.clone()
-    logits[where] = logits_at(field, points).to(logits.dtype)
+    logits[where] = logits_at(field, points)
     return logits
 
 

@@ -162,7 +162,9 @@ def _gradient_loss(colors: Tensor, targets: RayTargets, hit: Tensor) -> Tensor:
             f"got {targets.squares}"
         )
     whole = (hit & targets.inside)[:count].reshape(-1, 4).all(-1)
-    found = targets.colors.new_zeros(targets.colors.shape).index_put((hit.nonzero()[:, 0],), colors)
+    found = targets.colors.new_zeros(targets.colors.shape).index_put(
+        (hit.nonzero()[:, 0],), colors.to(targets.colors)
+    )
     wrong = (found - targets.colors)[:count].reshape(-1, 4, 3)[whole]
     across, down = wrong[:, 1] - wrong[:, 0], wrong[:, 2] - wrong[:, 0]
     return torch.stack([across, down], -1).square().sum(-1).add(1e-12).sqrt().sum()

@@ -144,8 +144,8 @@ class Views:
 
         Colours count by the share of their pixels that the object covers, so that none of the background
         comes into the object's. Depth is that of the nearest pixel, since the mean of two depths is on
-        neither surface; where that is not known, a smaller picture has the least that is known in the pixel,
-        if the object covers most of it, so that sparse depth stays.
+        neither surface; where that is not known, a smaller picture has the least that is known of the object
+        in the pixel, if the object covers most of it, so that sparse depth stays.
         """
         masks = self.masks[..., None]
         planes = torch.cat([self.pictures, self.pictures * masks, masks], -1).permute(0, 3, 1, 2)
@@ -164,11 +164,12 @@ class Views:
         return Views(colors, masks[..., 0], self.cameras.resized(width, height), self.names, depth)
 
     def _least_depth(self, index: int, width: int, height: int) -> Tensor:
-        """Of a view, in the pixels of a smaller picture, shape (height, width)."""
+        """Of the object in a view, in the pixels of a smaller picture, shape (height, width)."""
         assert self.depth is not None
-        row, column = self.depth[index].nonzero().unbind(-1)
+        row, column = ((self.depth[index] > 0) & (self.masks[index] > 0.5)).nonzero().unbind(-1)
         x, y = (column + 0.5) * (width / self.width), (row + 0.5) * (height / self.height)
-        return splat_points(torch.stack([x, y, self.depth[index, row, column]], -1), width, height)
+        least = splat_points(torch.stack([x, y, self.depth[index, row, column]], -1), width, height)
+        return least.to(self.depth.dtype)
 
     def bounds(self) -> tuple[Tensor, float]:
         """The ball that all cameras look at.

@@ -117,7 +117,7 @@ def load_predictor(path: str | os.PathLike[str], *, device: torch.device | str =
     try:
         predictor = make(config_type(**fields))
         predictor.load_state_dict({n: v.float() if v.dtype == torch.half else v for n, v in weights.items()})
-    except (TypeError, RuntimeError) as error:
+    except (TypeError, RuntimeError, InputError) as error:
         raise InputError(f"{path} does not fit this version of unrender: {error}") from error
     return predictor.to(device).eval()
 

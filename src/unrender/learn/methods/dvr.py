@@ -97,10 +97,11 @@ class DVRConfig(CameraPredictorConfig):
                 raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not self.samples or min(self.samples) < 2:
             raise InputError(f"samples must be numbers from 2 on, got {self.samples}")
-        if len(self.samples_at) != len(self.samples) - 1 or list(self.samples_at) != sorted(self.samples_at):
+        starts = [0.0, *self.samples_at, 1.0]
+        if len(self.samples_at) != len(self.samples) - 1 or starts != sorted(starts):
             raise InputError(
-                f"samples_at must be {len(self.samples) - 1} rising shares, where the second of samples and "
-                f"what follows begin, got {self.samples_at}"
+                f"samples_at must be {len(self.samples) - 1} rising shares from 0 to 1, where the second of "
+                f"samples and what follows begin, got {self.samples_at}"
             )
         if not 0 <= self.hull_share < 1:
             raise InputError(f"hull_share must be in [0, 1), got {self.hull_share}")
