@@ -94,6 +94,7 @@ def field_table(report: dict[str, Any]) -> str:
         "rays/s cast",
         "rays/s learned from",
         "evaluations a ray",
+        "finding empty space [s]",
         "hits that differ",
     ]
     rows = [
@@ -103,6 +104,7 @@ def field_table(report: dict[str, Any]) -> str:
             f"{r['forward_rays_per_second']:,.0f}",
             f"{r['learning_rays_per_second']:,.0f}",
             f"{r['evaluations_per_ray']:.1f}",
+            f"{r['refresh_seconds']:.2f}" if r["skips"] else "–",
             f"{r['other_hits']}",
         ]
         for r in report["rows"]
@@ -188,6 +190,7 @@ LEARNED = {
     "dibr-flow": ("DIB-R, texture flow", "–"),
     "dvr": ("DVR", "–"),
     "dvr-depth": ("DVR, with depth maps", "–"),
+    "dvr-resnet18": ("DVR, ResNet-18", "–"),
 }
 LEARNED_COLUMNS = {
     "iou": ("3D IoU", 3),
