@@ -51,9 +51,9 @@ TRAINED: dict[str, tuple[str, dict[str, Any]]] = {
     "softras": ("softras", {"color_weight": 1.0}),
     "dibr": ("dibr", {"texture_flow": False}),  # as published
     "dibr-flow": ("dibr", {"texture_channels": 16}),
-    "dvr": ("dvr", {}),
-    "dvr-depth": ("dvr", {"depth_weight": 10.0}),  # RGB-D
-    "dvr-resnet18": ("dvr", {"encoder": "resnet18"}),  # the published encoder
+    "dvr": ("dvr", {"level": 0.5}),
+    "dvr-depth": ("dvr", {"level": 0.5, "depth_weight": 10.0}),  # RGB-D
+    "dvr-resnet18": ("dvr", {"level": 0.5, "encoder": "resnet18"}),  # the published encoder
 }
 PROTOCOL = EvaluateOptions(points=20_000)
 BUILT = ("mean-shape", "retrieval")  # there is nothing to train

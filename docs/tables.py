@@ -221,7 +221,7 @@ def learning_table(report: dict[str, Any]) -> str:
         f"{markdown(rows)}\n\n{objects['train']} objects to learn from and {objects['val']} to measure on; "
         f"{budget['steps']} steps of {budget['batch_size']} objects with {usual} views each"
         + "".join(f", {LEARNED[name][0]} {share:.0%} of that" for name, share in budget["shares"].items())
-        + f"; {most} views for {' and '.join(others)}.\n"
+        + f"; {most} views for {'; '.join(others)}.\n"
     )
 
 
