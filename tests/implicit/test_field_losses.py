@@ -120,6 +120,15 @@ def test_gradients_of_pictures_ignore_their_brightness():
     # red alone by both: the length of its gradient
     slope = torch.tensor([[0.0, 0, 0], [0.3, 0, 0], [0.4, 0, 0], [0.7, 0, 0]]).repeat(len(whole), 1)
     assert loss(colors + slope) == pytest.approx(2 * int(whole.sum()) * 0.5 / len(hits.hit), rel=1e-5)
+    # colours in single precision under rays in double
+    single = field_losses(
+        lambda points: (ball(points)[0], ball(points)[1].float()),
+        rays,
+        hits,
+        RayTargets(colors + slope, hits.hit, squares=len(whole)),
+        options,
+    )
+    assert float(single["gradient"]) == pytest.approx(loss(colors + slope), rel=1e-5)
     # of the rays after the squares nothing is compared
     half = len(whole) // 2
     some = RayTargets(colors + ramp, hits.hit, squares=half)

@@ -1,10 +1,13 @@
 """DVR from one picture: its rays, what it learns from pictures, and its surfaces."""
 
 import dataclasses
+import json
 import math
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from unrender import predict
 from unrender.errors import InputError
@@ -302,6 +305,18 @@ def test_samples_follow_their_schedule(views, monkeypatch):
         predictor.loss(batch, progress)
     assert seen == [4, 4, 6, 6, 20, 20]
     assert DVRConfig().samples == (16, 32, 64, 128)
+
+
+def test_a_file_of_other_settings_is_refused_by_name(tmp_path):
+    file = tmp_path / "old.safetensors"
+    save_predictor(DVRPredictor(SMALL), file)
+    with safe_open(file, "pt") as stored:
+        metadata = stored.metadata()
+    config = json.loads(metadata["config"])
+    del config["samples_at"]  # then two numbers of samples meet three starts
+    save_file(load_file(file), file, metadata | {"config": json.dumps(config)})
+    with pytest.raises(InputError, match=r"old.safetensors does not fit this version .* samples_at must be"):
+        load_predictor(file)
 
 
 def test_depth_is_held_against_depth_maps(views):
